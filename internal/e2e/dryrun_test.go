@@ -1,0 +1,121 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"strings"
+	"testing"
+
+	"github.com/contain-platform/contain/internal/e2e/controlplane"
+	"github.com/contain-platform/contain/internal/object"
+	"github.com/google/go-cmp/cmp"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// publicKey is a fresh one, in PEM.
+func publicKey(t *testing.T) string {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKIXPublicKey(key.Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+func indent(s, by string) string {
+	return by + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n"+by)
+}
+
+// TestDryRunJudges shows that the judge refuses what it has to, with the API
+// server's words, and nothing else.
+func TestDryRunJudges(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	objs, err := controlplane.ReadYAML([]byte(`
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: good, namespace: dry-run}
+data: {a: b}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: unknown-field, namespace: dry-run}
+date: {a: b}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: wrong-type, namespace: dry-run}
+data: {a: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: invalid, namespace: dry-run}
+spec: {ports: [{port: 0}]}
+---
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: unknown-field, namespace: dry-run}
+spec: {interval: 1h, chartRef: {kind: OCIRepository, name: a}, vales: {}}
+---
+apiVersion: helm.toolkit.fluxcd.io/v2
+kind: HelmRelease
+metadata: {name: no-chart, namespace: dry-run}
+spec: {interval: 1h}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: same-key, namespace: dry-run}
+spec: {containers: [{name: a, image: a, env: [{name: A, value: a}, {name: A, value: b}]}]}
+---
+apiVersion: example.com/v1
+kind: Unheard
+metadata: {name: of, namespace: dry-run}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: nowhere}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: somewhere, namespace: dry-run}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused, err := harness.DryRun(ctx, objs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range refused {
+		got = append(got, r.String())
+	}
+	want := []string{
+		`rbac.authorization.k8s.io/v1 ClusterRole dry-run/somewhere: ClusterRole is not namespaced: metadata.namespace "dry-run" must go`,
+		`v1 ConfigMap nowhere: ConfigMap is namespaced: metadata.namespace is missing`,
+		`v1 ConfigMap dry-run/unknown-field: ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "date"`,
+		`v1 ConfigMap dry-run/wrong-type: ConfigMap in version "v1" cannot be handled as a ConfigMap: json: cannot unmarshal number into Go struct field ConfigMap.data of type string`,
+		`v1 Pod dry-run/same-key: failed to create typed patch object (dry-run/same-key; /v1, Kind=Pod): .spec.containers[name="a"].env: duplicate entries for key [name="A"]`,
+		`v1 Service dry-run/invalid: Service "invalid" is invalid: [spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive, spec.ports[0].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive]`,
+		`example.com/v1 Unheard dry-run/of: no matches for kind "Unheard" in version "example.com/v1"`,
+		`helm.toolkit.fluxcd.io/v2 HelmRelease dry-run/no-chart: HelmRelease.helm.toolkit.fluxcd.io "no-chart" is invalid: spec: Invalid value: either chart or chartRef must be set`,
+		`helm.toolkit.fluxcd.io/v2 HelmRelease dry-run/unknown-field: HelmRelease in version "v2" cannot be handled as a HelmRelease: strict decoding error: unknown field "spec.vales"`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("refusals (-want +got):\n%s", diff)
+	}
+	_, err = harness.Get(ctx, object.ID{Version: "v1", Kind: "ConfigMap", Namespace: "dry-run", Name: "good"})
+	if !apierrors.IsNotFound(err) {
+		t.Errorf("the dry run stored an object: %v", err)
+	}
+}
