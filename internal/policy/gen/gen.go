@@ -1,0 +1,266 @@
+// Package gen writes the rules of policies/ as CUE, so that the catalog makes
+// ConstraintTemplates and Constraints without reading Rego files.
+//
+// Invariants:
+//   - The result depends on the rules alone, is formatted as cue fmt would, and
+//     consists of plain open literals: no defaults, no disjunctions, nothing
+//     that costs a render.
+//   - Rego stands in the CUE byte for byte.
+package gen
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/format"
+	"cuelang.org/go/cue/token"
+
+	"github.com/contain-platform/contain/internal/policy/rule"
+)
+
+const header = "// Code generated from policies/ by internal/policy/gen. DO NOT EDIT.\n" +
+	"// CONTAIN_UPDATE=1 go test ./internal/policy/gen writes it anew.\n\n"
+
+// CUE is the file catalog/policies/rules_gen.cue: for each rule its Constraint
+// kind, its ConstraintTemplate, its defaults, and the schema of its parameters.
+func CUE(rules []rule.Rule) ([]byte, error) {
+	all := &ast.StructLit{}
+	for _, r := range rules {
+		entry, err := ruleLit(r)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.ID, err)
+		}
+		f := field(r.ID, entry)
+		ast.AddComment(f, comment(r.Title+": "+firstDown(r.Description)))
+		all.Elts = append(all.Elts, f)
+	}
+	top := field("rules", all)
+	ast.AddComment(top, comment("rules are the library's rules by id. The defaults of parameters and enforcement are those of the rule's page."))
+	b, err := format.Node(&ast.File{Decls: []ast.Decl{
+		&ast.Package{Name: ast.NewIdent("policies")},
+		top,
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return format.Source(append([]byte(header), b...))
+}
+
+func ruleLit(r rule.Rule) (ast.Expr, error) {
+	parameters, err := schemaLit(r.Parameters)
+	if err != nil {
+		return nil, fmt.Errorf("custom.parameters: %w", err)
+	}
+	s := &ast.StructLit{}
+	for _, f := range []struct {
+		name  string
+		value any
+	}{
+		{"kind", r.Kind},
+		{"severity", r.Severity},
+		{"enforcement", r.Enforcement},
+		{"match", map[string]any{"kinds": r.Match}},
+		{"parameters", r.Defaults()},
+	} {
+		v, err := lit(f.value)
+		if err != nil {
+			return nil, err
+		}
+		s.Elts = append(s.Elts, field(f.name, v))
+	}
+	schema := &ast.Field{Label: ast.NewIdent("#Parameters"), Value: parameters}
+	template, err := lit(r.Template())
+	if err != nil {
+		return nil, err
+	}
+	s.Elts = append(s.Elts, schema, field("template", template))
+	return s, nil
+}
+
+// lit is plain data as a CUE literal, keys sorted.
+func lit(v any) (ast.Expr, error) {
+	switch v := v.(type) {
+	case nil:
+		return ast.NewNull(), nil
+	case bool:
+		return ast.NewBool(v), nil
+	case string:
+		return stringLit(v), nil
+	case json.Number:
+		return &ast.BasicLit{Kind: numberKind(v.String()), Value: v.String()}, nil
+	case int, int64, float64:
+		b, err := json.Marshal(v)
+		if err != nil {
+			return nil, err
+		}
+		return &ast.BasicLit{Kind: numberKind(string(b)), Value: string(b)}, nil
+	case []any:
+		l := &ast.ListLit{}
+		for _, each := range v {
+			e, err := lit(each)
+			if err != nil {
+				return nil, err
+			}
+			l.Elts = append(l.Elts, e)
+		}
+		return l, nil
+	case map[string]any:
+		s := &ast.StructLit{}
+		for _, k := range slices.Sorted(maps.Keys(v)) { // for determinism
+			e, err := lit(v[k])
+			if err != nil {
+				return nil, err
+			}
+			s.Elts = append(s.Elts, field(k, e))
+		}
+		return s, nil
+	}
+	return nil, fmt.Errorf("%T is not plain data", v)
+}
+
+func numberKind(s string) token.Token {
+	if strings.ContainsAny(s, ".eE") {
+		return token.FLOAT
+	}
+	return token.INT
+}
+
+// stringLit writes texts of several lines as raw blocks, so that Rego stays
+// readable; the formatter indents them.
+func stringLit(s string) ast.Expr {
+	if strings.Contains(s, "\n") && !strings.Contains(s, `"""#`) && !strings.Contains(s, `\#`) {
+		return &ast.BasicLit{Kind: token.STRING, Value: "#\"\"\"\n" + s + "\n\"\"\"#"}
+	}
+	return ast.NewString(s)
+}
+
+func field(name string, v ast.Expr) *ast.Field {
+	var label ast.Label = ast.NewIdent(name)
+	if !ast.IsValidIdent(name) {
+		label = ast.NewString(name)
+	}
+	return &ast.Field{Label: label, Value: v}
+}
+
+func comment(text string) *ast.CommentGroup {
+	return &ast.CommentGroup{Doc: true, List: []*ast.Comment{{Text: "// " + strings.Join(strings.Fields(text), " ")}}}
+}
+
+func firstDown(s string) string {
+	if len(s) < 2 || s[1] != strings.ToLower(s[1:2])[0] {
+		return s
+	}
+	return strings.ToLower(s[:1]) + s[1:]
+}
+
+// schemaLit turns the part of OpenAPI schemas that rules use into a CUE
+// constraint. Anything else is an error, so that CUE and admission never check
+// different things.
+func schemaLit(schema map[string]any) (ast.Expr, error) {
+	for k := range schema {
+		if !slices.Contains([]string{
+			"type", "description", "default", "properties", "required", "items", "enum", "minLength", "pattern", "minimum", "maximum",
+		}, k) {
+			return nil, fmt.Errorf("%s is not known here", k)
+		}
+	}
+	switch schema["type"] {
+	case "object":
+		return objectLit(schema)
+	case "array":
+		items, ok := schema["items"].(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("an array without items")
+		}
+		e, err := schemaLit(items)
+		if err != nil {
+			return nil, err
+		}
+		return ast.NewList(&ast.Ellipsis{Type: e}), nil
+	case "boolean":
+		return ast.NewIdent("bool"), nil
+	case "integer":
+		return bounded(ast.NewIdent("int"), schema)
+	case "number":
+		return bounded(ast.NewIdent("number"), schema)
+	case "string":
+		return stringSchema(schema)
+	}
+	return nil, fmt.Errorf("type %v is not known here", schema["type"])
+}
+
+func objectLit(schema map[string]any) (ast.Expr, error) {
+	required, _ := schema["required"].([]any)
+	properties, _ := schema["properties"].(map[string]any)
+	s := &ast.StructLit{}
+	for _, name := range slices.Sorted(maps.Keys(properties)) { // for determinism
+		p, ok := properties[name].(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("properties.%s is no schema", name)
+		}
+		e, err := schemaLit(p)
+		if err != nil {
+			return nil, fmt.Errorf("properties.%s: %w", name, err)
+		}
+		f := field(name, e)
+		f.Constraint = token.OPTION
+		if slices.Contains(required, any(name)) {
+			f.Constraint = token.NOT
+		}
+		if text, _ := p["description"].(string); text != "" {
+			ast.AddComment(f, comment(text))
+		}
+		s.Elts = append(s.Elts, f)
+	}
+	return s, nil
+}
+
+func bounded(e ast.Expr, schema map[string]any) (ast.Expr, error) {
+	for _, b := range []struct {
+		name string
+		op   token.Token
+	}{{"minimum", token.GEQ}, {"maximum", token.LEQ}} {
+		if v, ok := schema[b.name]; ok {
+			n, err := lit(v)
+			if err != nil {
+				return nil, err
+			}
+			e = ast.NewBinExpr(token.AND, e, &ast.UnaryExpr{Op: b.op, X: n})
+		}
+	}
+	return e, nil
+}
+
+func stringSchema(schema map[string]any) (ast.Expr, error) {
+	if enum, ok := schema["enum"].([]any); ok {
+		var parts []ast.Expr
+		for _, v := range enum {
+			s, ok := v.(string)
+			if !ok {
+				return nil, fmt.Errorf("enum has %v", v)
+			}
+			parts = append(parts, ast.NewString(s))
+		}
+		return ast.NewBinExpr(token.OR, parts...), nil
+	}
+	var e ast.Expr = ast.NewIdent("string")
+	if p, ok := schema["pattern"].(string); ok {
+		e = &ast.UnaryExpr{Op: token.MAT, X: stringLit(p)}
+	}
+	if n, ok := schema["minLength"]; ok {
+		text := fmt.Sprint(n)
+		if _, err := strconv.Atoi(text); err != nil {
+			return nil, fmt.Errorf("minLength is %v", n)
+		}
+		if text != "1" {
+			return nil, fmt.Errorf("minLength %s is not known here, only 1 is", text)
+		}
+		e = ast.NewBinExpr(token.AND, e, &ast.UnaryExpr{Op: token.NEQ, X: ast.NewString("")})
+	}
+	return e, nil
+}

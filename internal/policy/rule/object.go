@@ -1,0 +1,77 @@
+package rule
+
+import "strings"
+
+// TemplateName is the ConstraintTemplate's name: its kind in lower case, as
+// Gatekeeper demands.
+func (r Rule) TemplateName() string { return strings.ToLower(r.Kind) }
+
+// ConstraintName is the Constraint's name unless the platform has several: the
+// id with "-" for "/".
+func (r Rule) ConstraintName() string { return strings.ReplaceAll(r.ID, "/", "-") }
+
+// Template is the ConstraintTemplate as plain data.
+func (r Rule) Template() map[string]any {
+	source := map[string]any{"version": "v1", "rego": r.Module.Rego}
+	if len(r.Libs) > 0 {
+		libs := make([]any, len(r.Libs))
+		for i, l := range r.Libs {
+			libs[i] = l.Rego
+		}
+		source["libs"] = libs
+	}
+	return map[string]any{
+		"apiVersion": "templates.gatekeeper.sh/v1",
+		"kind":       "ConstraintTemplate",
+		"metadata": map[string]any{
+			"name": r.TemplateName(),
+			"annotations": map[string]any{
+				Annotation:                     r.ID,
+				"metadata.gatekeeper.sh/title": r.Title,
+				"description":                  r.Description,
+			},
+		},
+		"spec": map[string]any{
+			"crd": map[string]any{"spec": map[string]any{
+				"names":      map[string]any{"kind": r.Kind},
+				"validation": map[string]any{"openAPIV3Schema": r.Parameters},
+			}},
+			"targets": []any{map[string]any{
+				"target": Target,
+				"code":   []any{map[string]any{"engine": "Rego", "source": source}},
+			}},
+		},
+	}
+}
+
+// Constraint is the rule's Constraint as plain data, with the rule's own
+// defaults.
+func (r Rule) Constraint() map[string]any {
+	return map[string]any{
+		"apiVersion": "constraints.gatekeeper.sh/v1beta1",
+		"kind":       r.Kind,
+		"metadata": map[string]any{
+			"name":        r.ConstraintName(),
+			"annotations": map[string]any{Annotation: r.ID},
+		},
+		"spec": map[string]any{
+			"enforcementAction": r.Enforcement,
+			"match":             map[string]any{"kinds": r.Match},
+			"parameters":        r.Defaults(),
+		},
+	}
+}
+
+// Defaults are the parameters that the schema's defaults make.
+func (r Rule) Defaults() map[string]any {
+	out := map[string]any{}
+	properties, _ := r.Parameters["properties"].(map[string]any)
+	for name, p := range properties {
+		if schema, ok := p.(map[string]any); ok {
+			if v, ok := schema["default"]; ok {
+				out[name] = v
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,252 @@
+// Package rule reads the rule directories of policies/ and says how a rule
+// looks to Gatekeeper: one ConstraintTemplate, and Constraints of its kind.
+//
+// Invariants:
+//   - A rule is written once. Its Rego goes into the template byte for byte,
+//     so that a line of the template is that line of rule.rego.
+//   - Everything about a rule but its Rego stands in the METADATA comment of
+//     rule.rego (OPA's annotation format), under "custom".
+//   - Libraries of a template are those that the rule imports, directly or
+//     through another library, sorted by name.
+package rule
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+
+	"github.com/contain-platform/contain/internal/diag"
+)
+
+// Annotation names the rule on the objects that are made of it.
+const Annotation = "contain.platform/rule"
+
+// Target is the name of Gatekeeper's target for Kubernetes objects
+// (gatekeeper pkg/target, Name).
+const Target = "admission.k8s.gatekeeper.sh"
+
+// Rule is one rule directory.
+type Rule struct {
+	ID          string // "images/pinned"
+	Title       string
+	Description string
+	Kind        string // kind of the Constraint, "ContainImagesPinned"
+	Severity    string // low, medium, high or critical: how bad a violation is
+	Enforcement string // enforcementAction unless the platform says otherwise
+	Match       []any  // spec.match.kinds of the Constraint
+	// Parameters is the openAPIV3Schema of spec.parameters, with defaults.
+	Parameters map[string]any
+	Module     Module
+	Libs       []Module
+	Doc        string // README.md
+}
+
+// Module is one Rego file.
+type Module struct {
+	File string // from the repository's root, "policies/images/pinned/rule.rego"
+	Rego string
+}
+
+// Load reads every rule below fsys, sorted by id. The error names the file
+// that is wrong.
+func Load(fsys fs.FS) ([]Rule, error) {
+	libs, err := loadLibs(fsys)
+	if err != nil {
+		return nil, err
+	}
+	files, err := fs.Glob(fsys, "*/*/rule.rego")
+	if err != nil {
+		return nil, err
+	}
+	rules := make([]Rule, 0, len(files))
+	for _, f := range files {
+		r, err := load(fsys, f, libs)
+		if err != nil {
+			return nil, fmt.Errorf("policies/%s: %w", f, err)
+		}
+		rules = append(rules, r)
+	}
+	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
+	return rules, nil
+}
+
+// Files maps each template's name to its modules' files in the order in which
+// the template holds them: the rule first, then its libraries.
+func Files(rules []Rule) map[string][]diag.Position {
+	out := make(map[string][]diag.Position, len(rules))
+	for _, r := range rules {
+		ps := []diag.Position{{File: r.Module.File, Line: 1, Column: 1}}
+		for _, l := range r.Libs {
+			ps = append(ps, diag.Position{File: l.File, Line: 1, Column: 1})
+		}
+		out[r.TemplateName()] = ps
+	}
+	return out
+}
+
+// library is a shared module with the libraries that it imports.
+type library struct {
+	Module
+	imports []string
+}
+
+func loadLibs(fsys fs.FS) (map[string]library, error) {
+	files, err := fs.Glob(fsys, "lib/*.rego")
+	if err != nil {
+		return nil, err
+	}
+	libs := map[string]library{}
+	for _, f := range files {
+		if strings.HasSuffix(f, "_test.rego") {
+			continue
+		}
+		m, parsed, err := parse(fsys, f)
+		if err != nil {
+			return nil, fmt.Errorf("policies/%s: %w", f, err)
+		}
+		name := strings.TrimSuffix(path.Base(f), ".rego")
+		if got, want := parsed.Package.Path.String(), "data.lib."+name; got != want {
+			return nil, fmt.Errorf("policies/%s: package is %s, want %s", f, got, want)
+		}
+		libs[name] = library{m, imports(parsed)}
+	}
+	return libs, nil
+}
+
+func load(fsys fs.FS, file string, libs map[string]library) (Rule, error) {
+	dir := path.Dir(file)
+	m, parsed, err := parse(fsys, file)
+	if err != nil {
+		return Rule{}, err
+	}
+	want := "data.contain." + strings.ReplaceAll(strings.ReplaceAll(dir, "/", "."), "-", "_")
+	if got := parsed.Package.Path.String(); got != want {
+		return Rule{}, fmt.Errorf("package is %s, want %s", got, want)
+	}
+	r, err := annotated(parsed)
+	if err != nil {
+		return Rule{}, err
+	}
+	r.ID, r.Module = dir, m
+	if want := kindOf(dir); r.Kind != want {
+		return Rule{}, fmt.Errorf("custom.kind is %q, want %q", r.Kind, want)
+	}
+	if r.Libs, err = closure(imports(parsed), libs); err != nil {
+		return Rule{}, err
+	}
+	doc, err := fs.ReadFile(fsys, path.Join(dir, "README.md"))
+	if err != nil {
+		return Rule{}, err
+	}
+	r.Doc = string(doc)
+	return r, nil
+}
+
+func parse(fsys fs.FS, file string) (Module, *ast.Module, error) {
+	b, err := fs.ReadFile(fsys, file)
+	if err != nil {
+		return Module{}, nil, err
+	}
+	parsed, err := ast.ParseModuleWithOpts(file, string(b), ast.ParserOptions{
+		RegoVersion:       ast.RegoV1,
+		ProcessAnnotation: true,
+	})
+	if err != nil {
+		return Module{}, nil, err
+	}
+	return Module{File: "policies/" + file, Rego: string(b)}, parsed, nil
+}
+
+// imports are the names of the libraries that a module imports.
+func imports(m *ast.Module) []string {
+	var names []string
+	for _, i := range m.Imports {
+		if name, ok := strings.CutPrefix(i.Path.String(), "data.lib."); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func closure(names []string, libs map[string]library) ([]Module, error) {
+	seen := map[string]bool{}
+	for len(names) > 0 {
+		name := names[0]
+		names = names[1:]
+		if seen[name] {
+			continue
+		}
+		l, ok := libs[name]
+		if !ok {
+			return nil, fmt.Errorf("imports data.lib.%s, which policies/lib does not hold", name)
+		}
+		seen[name] = true
+		names = append(names, l.imports...)
+	}
+	var out []Module
+	for name := range seen {
+		out = append(out, libs[name].Module)
+	}
+	slices.SortFunc(out, func(a, b Module) int { return strings.Compare(a.File, b.File) }) // for determinism
+	return out, nil
+}
+
+// annotated reads the METADATA comment of the package.
+func annotated(m *ast.Module) (Rule, error) {
+	var a *ast.Annotations
+	for _, each := range m.Annotations {
+		if each.Scope == "package" {
+			a = each
+		}
+	}
+	if a == nil {
+		return Rule{}, errors.New("has no METADATA comment on its package")
+	}
+	r := Rule{Title: a.Title, Description: strings.TrimSpace(a.Description)}
+	fields := map[string]*string{"kind": &r.Kind, "severity": &r.Severity, "enforcement": &r.Enforcement}
+	for name, v := range a.Custom {
+		switch p, isString := fields[name]; {
+		case isString:
+			*p, _ = v.(string)
+		case name == "match":
+			r.Match, _ = v.([]any)
+		case name == "parameters":
+			r.Parameters, _ = v.(map[string]any)
+		default:
+			return Rule{}, fmt.Errorf("custom.%s is not a field of a rule", name)
+		}
+	}
+	if r.Parameters != nil {
+		// Without it the defaults below would not reach a Constraint that has no
+		// parameters at all.
+		r.Parameters["default"] = map[string]any{}
+	}
+	switch {
+	case r.Title == "" || r.Description == "":
+		return Rule{}, errors.New("METADATA has no title or no description")
+	case !slices.Contains([]string{"low", "medium", "high", "critical"}, r.Severity):
+		return Rule{}, fmt.Errorf("custom.severity is %q, want low, medium, high or critical", r.Severity)
+	case !slices.Contains([]string{"deny", "warn", "dryrun"}, r.Enforcement):
+		return Rule{}, fmt.Errorf("custom.enforcement is %q, want deny, warn or dryrun", r.Enforcement)
+	case len(r.Match) == 0:
+		return Rule{}, errors.New("custom.match names no kinds")
+	case r.Parameters["type"] != "object":
+		return Rule{}, errors.New("custom.parameters is no schema of an object")
+	}
+	return r, nil
+}
+
+// kindOf is the Constraint kind of a rule id: images/pinned, ContainImagesPinned.
+func kindOf(id string) string {
+	var b strings.Builder
+	b.WriteString("Contain")
+	for _, word := range strings.FieldsFunc(id, func(c rune) bool { return c == '/' || c == '-' }) {
+		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
+	}
+	return b.String()
+}
