@@ -1,0 +1,198 @@
+// Package policy gives the verdict of Gatekeeper's admission webhook at compile
+// time: ConstraintTemplates (Rego, and CEL by K8sNativeValidation) and
+// Constraints are compiled once into a Set, and a Set reviews objects.
+//
+// Invariants:
+//   - Every violation comes out of Gatekeeper's own constraint framework client
+//     with Gatekeeper's own drivers and target. What runs before it, the match
+//     and the screen, only proves that there is nothing to report.
+//   - Policies see an object as the webhook would on CREATE: the Namespace
+//     object beside it, the label kubernetes.io/metadata.name set, applied by
+//     Flux's kustomize-controller. Defaults that the API server would fill in
+//     elsewhere are not there.
+//   - A policy that cannot be compiled, panics, or runs past its budget is a
+//     finding; nothing of it passes silently. Policies cannot reach the network,
+//     the clock, the environment or chance.
+//   - Results depend on the content of policies and objects alone, in any order
+//     and with any number of workers.
+package policy
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/object"
+)
+
+// DefaultBudget is the time that one policy may take over one object.
+const DefaultBudget = 5 * time.Second
+
+// Ids of the findings about policies themselves.
+const (
+	FindingTemplate   = "policy/template"   // a ConstraintTemplate that Gatekeeper refuses
+	FindingConstraint = "policy/constraint" // a Constraint that its template or Gatekeeper refuses
+	FindingRego       = "policy/rego"       // Rego that does not parse or compile
+	FindingCEL        = "policy/cel"        // CEL that does not compile
+	FindingBuiltin    = "policy/builtin"    // Rego that calls a built-in which reaches out
+)
+
+// Options of Compile. The zero value is of use.
+type Options struct {
+	// Locate gives the place of the first character of a template's Rego: module
+	// 0 is the rule, 1 and up its libraries in the template's order. Nil, and a
+	// false result, mean that the Rego stands in no file of the user's; findings
+	// then name line and column in their message.
+	Locate func(template string, module int) (diag.Position, bool)
+	// Budget is the time that one policy may take over one object;
+	// 0 is DefaultBudget.
+	Budget time.Duration
+}
+
+// Set is a number of policies, ready to review. It is safe for concurrent use.
+type Set struct {
+	policies []*policy // those that have Constraints, by template name
+	budget   time.Duration
+	memo     sync.Map // memoKey to []Violation without Object
+}
+
+// Compiler compiles Sets and shares between them whatever is equal: clusters
+// that have the same policies get the same Set, and sets that differ in
+// Constraints alone share the compiled templates. The zero value is ready; it
+// is safe for concurrent use.
+type Compiler struct {
+	sets      sync.Map // fingerprint to func() compiled
+	templates sync.Map // fingerprint to func() *template
+}
+
+type fingerprint [sha256.Size]byte
+
+type compiled struct {
+	set      *Set
+	findings []diag.Finding
+}
+
+// Compile is the Compile of a Compiler that is used once.
+func Compile(templates, constraints []*object.Object, opts Options) (*Set, []diag.Finding) {
+	return new(Compiler).Compile(templates, constraints, opts)
+}
+
+// Compile makes a Set of ConstraintTemplates and Constraints. The findings, all
+// errors, say what is wrong with them; Object is the template or the
+// Constraint. With findings the Set holds the policies that are sound, so that
+// a caller can report everything at once; it must not be taken for a verdict.
+// Options must be the same in every call that is given the same policies.
+func (c *Compiler) Compile(templates, constraints []*object.Object, opts Options) (*Set, []diag.Finding) {
+	templates, constraints = slices.Clone(templates), slices.Clone(constraints)
+	object.Sort(templates)
+	object.Sort(constraints)
+	if opts.Budget == 0 {
+		opts.Budget = DefaultBudget
+	}
+	once, _ := c.sets.LoadOrStore(hashObjects(templates, constraints), sync.OnceValue(func() compiled {
+		return c.compile(templates, constraints, opts)
+	}))
+	r := once.(func() compiled)()
+	return r.set, slices.Clone(r.findings)
+}
+
+func (c *Compiler) compile(templates, constraints []*object.Object, opts Options) compiled {
+	var findings []diag.Finding
+	byKind, orphans := assign(templates, constraints)
+	findings = append(findings, orphans...)
+
+	results := make([]compiledPolicy, len(templates))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, t := range templates {
+		g.Go(func() error {
+			results[i] = c.policy(t, byKind[t.Name], opts)
+			return nil
+		})
+	}
+	_ = g.Wait()
+
+	s := &Set{budget: opts.Budget}
+	for _, r := range results {
+		findings = append(findings, r.findings...)
+		if r.policy != nil && len(r.policy.constraints) > 0 {
+			s.policies = append(s.policies, r.policy)
+		}
+	}
+	slices.SortFunc(s.policies, func(a, b *policy) int { return strings.Compare(a.name, b.name) })
+	return compiled{s, diag.Group(findings)}
+}
+
+// assign gives each Constraint to its template, whose name is the Constraint's
+// kind in lower case (frameworks/constraint, Client.AddTemplate).
+func assign(templates, constraints []*object.Object) (map[string][]*object.Object, []diag.Finding) {
+	var findings []diag.Finding
+	known := map[string]bool{}
+	for _, t := range templates {
+		if known[t.Name] {
+			findings = append(findings, templateFinding(t, FindingTemplate, "there are two ConstraintTemplates of this name"))
+		}
+		known[t.Name] = true
+	}
+	byTemplate := map[string][]*object.Object{}
+	for _, o := range constraints {
+		name := strings.ToLower(o.Kind)
+		if !known[name] {
+			findings = append(findings, diag.Finding{
+				ID:      FindingConstraint,
+				Message: fmt.Sprintf("there is no ConstraintTemplate for %s", o.Kind),
+				Object:  o.String(),
+				Path:    "kind",
+			})
+			continue
+		}
+		byTemplate[name] = append(byTemplate[name], o)
+	}
+	return byTemplate, findings
+}
+
+type compiledPolicy struct {
+	policy   *policy
+	findings []diag.Finding
+}
+
+// policy compiles one template, or takes what was compiled before, and adds
+// its Constraints.
+func (c *Compiler) policy(o *object.Object, constraints []*object.Object, opts Options) compiledPolicy {
+	once, _ := c.templates.LoadOrStore(hashObjects([]*object.Object{o}), sync.OnceValue(func() *template {
+		return compileTemplate(o, opts)
+	}))
+	t := once.(func() *template)()
+	if len(t.findings) > 0 {
+		return compiledPolicy{findings: t.findings}
+	}
+	p, findings := newPolicy(context.Background(), t, constraints)
+	return compiledPolicy{p, findings}
+}
+
+// hashObjects is a fingerprint of lists of objects; where one list ends counts.
+func hashObjects(lists ...[]*object.Object) fingerprint {
+	h := sha256.New()
+	for _, l := range lists {
+		fmt.Fprintf(h, "%d\n", len(l))
+		for _, o := range l {
+			fmt.Fprintf(h, "%d\n", len(o.JSON))
+			h.Write(o.JSON)
+		}
+	}
+	var f fingerprint
+	h.Sum(f[:0])
+	return f
+}
+
+func templateFinding(o *object.Object, id, msg string) diag.Finding {
+	return diag.Finding{ID: id, Message: msg, Object: o.String()}
+}

@@ -1,0 +1,222 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/open-policy-agent/frameworks/constraint/pkg/client/drivers"
+	regoschema "github.com/open-policy-agent/frameworks/constraint/pkg/client/drivers/rego/schema"
+	"github.com/open-policy-agent/frameworks/constraint/pkg/client/reviews"
+	"github.com/open-policy-agent/frameworks/constraint/pkg/core/templates"
+	"github.com/open-policy-agent/frameworks/constraint/pkg/regorewriter"
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// screen is a template's Rego as one prepared query. It answers one question:
+// can Gatekeeper find a violation here? Gatekeeper's driver prepares its query
+// anew for every object and converts the object once for each template; that is
+// where its time goes, and nearly all of its answers are no.
+//
+// The modules are parsed, rewritten and compiled as the driver does
+// (frameworks/constraint, pkg/client/drivers/rego/compilers.go), and the query
+// is the rule that its hook module asks for, so a screen that finds nothing
+// means a driver that finds nothing. The property test holds it to that.
+type screen struct {
+	query rego.PreparedEvalQuery
+}
+
+// Names under which the driver keeps a template's modules.
+const (
+	templatePackage = "template"
+	libPrefix       = "libs"
+)
+
+// problem is something wrong with a template's Rego.
+type problem struct {
+	id       string
+	msg      string
+	module   int // 0 is the rule, 1 and up are libraries
+	row, col int // 0 when the problem has no place of its own
+}
+
+func regoSource(t *templates.ConstraintTemplate) (*regoschema.Source, error) {
+	for _, c := range t.Spec.Targets[0].Code {
+		if c.Engine == regoschema.Name {
+			return regoschema.GetSource(c)
+		}
+	}
+	return nil, errors.New("has no Rego")
+}
+
+func compileScreen(src *regoschema.Source) (*screen, []problem) {
+	version := ast.RegoV0
+	if src.Version == "v1" {
+		version = ast.RegoV1
+	}
+	var modules []*ast.Module
+	var problems []problem
+	for i, text := range append([]string{src.Rego}, src.Libs...) {
+		// The name is the number, so that locations lead back to the module.
+		m, err := ast.ParseModuleWithOpts(moduleName(i), text, ast.ParserOptions{RegoVersion: version})
+		switch {
+		case err != nil:
+			problems = append(problems, problemsOf(i, err)...)
+		case m == nil:
+			problems = append(problems, problem{id: FindingRego, msg: "the module is empty", module: i})
+		default:
+			modules = append(modules, m)
+			problems = append(problems, refusedCalls(i, m)...)
+		}
+	}
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	compiler, problems := compileModules(modules)
+	if len(problems) > 0 {
+		return nil, problems
+	}
+	query, err := rego.New(
+		rego.Compiler(compiler),
+		rego.Store(inmem.New()),
+		rego.Query("data."+templatePackage+".violation"),
+		rego.SetRegoVersion(ast.RegoV0),
+	).PrepareForEval(context.Background())
+	if err != nil {
+		return nil, problemsOf(0, err)
+	}
+	return &screen{query}, nil
+}
+
+// compileModules moves the modules to the driver's packages, as
+// parseConstraintTemplateTarget does, and compiles them.
+func compileModules(modules []*ast.Module) (*ast.Compiler, []problem) {
+	rr, err := regorewriter.New(regorewriter.NewPackagePrefixer(libPrefix), []string{"data.lib"}, []string{"data.inventory"})
+	if err != nil {
+		return nil, problemsOf(0, err)
+	}
+	rule := modules[0]
+	rule.Package.Path = ast.Ref{ast.VarTerm("data"), ast.StringTerm(templatePackage)}
+	if !slices.ContainsFunc(rule.Rules, func(r *ast.Rule) bool { return r.Head.Name == "violation" }) {
+		l := rule.Package.Location
+		return nil, []problem{{FindingRego, "there is no rule named violation", 0, l.Row, l.Col}}
+	}
+	rr.AddEntryPointModule(moduleName(0), rule)
+	for i, m := range modules[1:] {
+		if err := rr.AddLib(moduleName(i+1), m); err != nil {
+			return nil, problemsOf(i+1, err)
+		}
+	}
+	// Where a reference leaves the template the rewriter does not say.
+	if problems := foreignRefs(modules); len(problems) > 0 {
+		return nil, problems
+	}
+	if _, err := rr.Rewrite(); err != nil {
+		return nil, problemsOf(0, err)
+	}
+	byName := map[string]*ast.Module{}
+	for i, m := range modules {
+		byName[moduleName(i)] = m
+	}
+	compiler := ast.NewCompiler().WithEnablePrintStatements(false)
+	if compiler.Compile(byName); compiler.Failed() {
+		return nil, problemsOf(0, compiler.Errors)
+	}
+	return compiler, nil
+}
+
+// outcome is what a screen saw.
+type outcome struct {
+	hit bool
+	// err is an error of evaluation, which Gatekeeper reports as a violation.
+	err error
+	// late is set when the budget ran out.
+	late bool
+}
+
+// eval asks whether the template may find a violation of one Constraint.
+// review is the admission review as the driver would pass it.
+func (s *screen) eval(ctx context.Context, review, parameters ast.Value, budget time.Duration) outcome {
+	input := ast.NewObject(
+		[2]*ast.Term{ast.InternedTerm("review"), ast.NewTerm(review)},
+		[2]*ast.Term{ast.InternedTerm("parameters"), ast.NewTerm(parameters)},
+	)
+	// A canceller of our own: with a context that can be done, OPA would start a
+	// goroutine for each evaluation.
+	cancel := topdown.NewCancel()
+	timer := time.AfterFunc(budget, cancel.Cancel)
+	defer timer.Stop()
+	rs, err := s.query.Eval(ctx, rego.EvalParsedInput(input), rego.EvalExternalCancel(cancel))
+	if err != nil {
+		return outcome{hit: true, err: err, late: cancel.Cancelled()}
+	}
+	return outcome{hit: len(rs) > 0 && !isEmpty(rs[0].Expressions[0].Value)}
+}
+
+func isEmpty(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
+}
+
+// screenDriver stands in for the Rego driver in a client of the framework. It
+// compiles nothing, and keeps what the client passes on: Constraints with the
+// defaults of the template's schema.
+type screenDriver struct {
+	defaulted map[string]ast.Value // parameters by Constraint name
+}
+
+var _ drivers.Driver = (*screenDriver)(nil)
+
+func (d *screenDriver) Name() string { return regoschema.Name }
+
+func (d *screenDriver) AddConstraint(_ context.Context, c *unstructured.Unstructured) error {
+	params, _, err := unstructured.NestedFieldNoCopy(c.Object, "spec", "parameters")
+	if err != nil {
+		return err
+	}
+	if params == nil {
+		params = map[string]any{}
+	}
+	v, err := ast.InterfaceToValue(params)
+	if err != nil {
+		return err
+	}
+	d.defaulted[c.GetName()] = v
+	return nil
+}
+
+func (d *screenDriver) AddTemplate(context.Context, *templates.ConstraintTemplate) error { return nil }
+
+func (d *screenDriver) RemoveTemplate(context.Context, *templates.ConstraintTemplate) error {
+	return nil
+}
+
+func (d *screenDriver) RemoveConstraint(context.Context, *unstructured.Unstructured) error {
+	return nil
+}
+
+func (d *screenDriver) AddData(context.Context, string, storage.Path, any) error { return nil }
+
+func (d *screenDriver) RemoveData(context.Context, string, storage.Path) error { return nil }
+
+func (d *screenDriver) Query(context.Context, string, []*unstructured.Unstructured, any, ...reviews.ReviewOpt) (*drivers.QueryResponse, error) {
+	return nil, errors.New("the screen is not asked for verdicts")
+}
+
+func (d *screenDriver) Dump(context.Context) (string, error) { return "", nil }
+
+func (d *screenDriver) GetDescriptionForStat(name string) (string, error) {
+	return "", fmt.Errorf("no stat is named %s", name)
+}
