@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -322,7 +321,7 @@ func TestPushFaults(t *testing.T) {
 	for name, answer := range faults {
 		for _, still := range []bool{false, true} { // every later request fails too
 			stride := 7
-			if name == "refused" && !still || name == "lost" && still || os.Getenv("CI") != "" {
+			if name == "refused" && !still || name == "lost" && still {
 				stride = 1
 			}
 			t.Run(fmt.Sprintf("%s/still=%v", name, still), func(t *testing.T) {
