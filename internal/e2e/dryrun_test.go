@@ -92,15 +92,7 @@ metadata: {name: somewhere, namespace: dry-run}
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused, err := harness.DryRun(ctx, objs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, r := range refused {
-		got = append(got, r.String())
-	}
-	want := []string{
+	wantRefusals(ctx, t, objs, []string{
 		`rbac.authorization.k8s.io/v1 ClusterRole dry-run/somewhere: ClusterRole is not namespaced: metadata.namespace "dry-run" must go`,
 		`v1 ConfigMap nowhere: ConfigMap is namespaced: metadata.namespace is missing`,
 		`v1 ConfigMap dry-run/unknown-field: ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: unknown field "date"`,
@@ -110,12 +102,26 @@ metadata: {name: somewhere, namespace: dry-run}
 		`example.com/v1 Unheard dry-run/of: no matches for kind "Unheard" in version "example.com/v1"`,
 		`helm.toolkit.fluxcd.io/v2 HelmRelease dry-run/no-chart: HelmRelease.helm.toolkit.fluxcd.io "no-chart" is invalid: spec: Invalid value: either chart or chartRef must be set`,
 		`helm.toolkit.fluxcd.io/v2 HelmRelease dry-run/unknown-field: HelmRelease in version "v2" cannot be handled as a HelmRelease: strict decoding error: unknown field "spec.vales"`,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("refusals (-want +got):\n%s", diff)
-	}
+	})
 	_, err = harness.Get(ctx, object.ID{Version: "v1", Kind: "ConfigMap", Namespace: "dry-run", Name: "good"})
 	if !apierrors.IsNotFound(err) {
 		t.Errorf("the dry run stored an object: %v", err)
+	}
+}
+
+// wantRefusals fails the test unless a dry run of objs is refused in exactly
+// these words.
+func wantRefusals(ctx context.Context, t *testing.T, objs []*object.Object, want []string) {
+	t.Helper()
+	refused, err := harness.DryRun(ctx, objs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range refused {
+		got = append(got, r.String())
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("refusals (-want +got):\n%s", diff)
 	}
 }

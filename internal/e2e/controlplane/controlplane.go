@@ -56,7 +56,6 @@ type ControlPlane struct {
 	cluster   *cluster
 	processes []*process
 	stop      sync.Once
-	unwatch   func() bool
 }
 
 // A Step is a part of Start and the time that it took.
@@ -65,7 +64,7 @@ type Step struct {
 	Duration time.Duration
 }
 
-// Usage is what a process had used when it ended.
+// Usage is what a process had used when Stop ended it.
 type Usage struct {
 	Name   string
 	Memory int64 // largest resident size, in bytes; 0 where it is not known
@@ -84,7 +83,7 @@ func Start(ctx context.Context, o Options) (*ControlPlane, error) {
 		cp.Stop()
 		return nil, err
 	}
-	cp.unwatch = context.AfterFunc(ctx, func() { cp.Stop() })
+	context.AfterFunc(ctx, func() { cp.Stop() })
 	return cp, nil
 }
 
@@ -305,16 +304,13 @@ func (cp *ControlPlane) startFlux(ctx context.Context, bin string, port func() i
 // once, and says each time what the processes had used.
 func (cp *ControlPlane) Stop() []Usage {
 	cp.stop.Do(func() {
-		if cp.unwatch != nil {
-			cp.unwatch()
-		}
 		for _, p := range slices.Backward(cp.processes) {
 			p.stop()
 		}
 	})
 	var used []Usage
 	for _, p := range cp.processes {
-		used = append(used, Usage{p.name, peakMemory(p.state), p.state.UserTime() + p.state.SystemTime()})
+		used = append(used, Usage{p.name, p.memory, p.state.UserTime() + p.state.SystemTime()})
 	}
 	return used
 }

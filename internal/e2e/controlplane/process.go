@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -21,9 +20,6 @@ const (
 	// startTimeout bounds how long one process may take to get ready. The API
 	// server needs 4 s on an idle machine with 2 cores.
 	startTimeout = 2 * time.Minute
-	// stopGrace is how long a process may take to end after SIGTERM. Nothing of
-	// it is kept, so this is only for a clean log.
-	stopGrace = 3 * time.Second
 	// logTail is how many lines of a log an error quotes.
 	logTail = 15
 )
@@ -33,10 +29,13 @@ type process struct {
 	name string
 	log  string
 
-	proc  *os.Process
-	done  chan struct{} // closed when the process has ended
+	proc   *os.Process
+	memory int64 // see Usage; set by stop
+
+	done chan struct{} // closed when the process has ended
+	// How it ended; set before done is closed.
 	state *os.ProcessState
-	err   error // how it ended; set before done is closed
+	err   error
 }
 
 // run starts the program name of bin, or of PATH, with its output in
@@ -141,15 +140,16 @@ func probe(ctx context.Context, client *http.Client, url string) error {
 	return nil
 }
 
-// stop ends the process group and waits until the process is gone.
+// stop kills the process group and waits until the process is gone. Nothing
+// that it holds is kept, so there is no need to ask first.
 func (p *process) stop() {
-	signalGroup(p.proc, syscall.SIGTERM)
 	select {
 	case <-p.done:
-	case <-time.After(stopGrace):
+		// Its group may have more members.
+	default:
+		p.memory = peakMemory(p.proc.Pid)
 	}
-	// Also when the process has ended: its group may have more members.
-	signalGroup(p.proc, syscall.SIGKILL)
+	killGroup(p.proc)
 	<-p.done
 }
 

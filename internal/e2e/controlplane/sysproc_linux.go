@@ -1,8 +1,12 @@
 package controlplane
 
 import (
+	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -12,15 +16,24 @@ func isolate(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 }
 
-// signalGroup sends sig to the whole process group of p. A group that is gone
-// is no error.
-func signalGroup(p *os.Process, sig syscall.Signal) { _ = syscall.Kill(-p.Pid, sig) }
+// killGroup kills the whole process group of p. One that is gone is no error.
+func killGroup(p *os.Process) { _ = syscall.Kill(-p.Pid, syscall.SIGKILL) }
 
-// peakMemory is the largest resident size that the process had, in bytes.
-// ru_maxrss is in KiB, see getrusage(2).
-func peakMemory(s *os.ProcessState) int64 {
-	if u, ok := s.SysUsage().(*syscall.Rusage); ok {
-		return u.Maxrss << 10
+// peakMemory is the largest resident size that the process has had, in bytes:
+// VmHWM of proc_pid_status(5). getrusage(2) would count the memory of its
+// parent, as it was before the exec.
+func peakMemory(pid int) int64 {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	defer f.Close()
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if v, ok := strings.CutPrefix(s.Text(), "VmHWM:"); ok {
+			// "  12345 kB", and 0 when it is not a number.
+			kib, _ := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(v, "kB")), 10, 64)
+			return kib << 10
+		}
 	}
 	return 0
 }

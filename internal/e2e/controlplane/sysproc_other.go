@@ -5,13 +5,12 @@ package controlplane
 import (
 	"os"
 	"os/exec"
-	"syscall"
 )
 
 func isolate(*exec.Cmd) {}
 
-// signalGroup ends p alone, at once: process groups are not portable.
-func signalGroup(p *os.Process, _ syscall.Signal) { _ = p.Kill() }
+// killGroup kills p alone: process groups are not portable.
+func killGroup(p *os.Process) { _ = p.Kill() }
 
 // peakMemory is not known here.
-func peakMemory(*os.ProcessState) int64 { return 0 }
+func peakMemory(int) int64 { return 0 }
