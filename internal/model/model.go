@@ -1,0 +1,217 @@
+// Package model holds one platform as plain data: what the user said, merged
+// and complete, and the units that follow for every cluster. It does no I/O
+// and knows neither CUE nor Kubernetes machinery.
+//
+// Invariants: slices that stand for CUE maps are sorted by name, and In is the
+// JSON that a unit's template is rendered from, with nothing left out that the
+// template could read.
+package model
+
+import (
+	"encoding/json"
+	"strings"
+)
+
+// Platform is the decoded value "platform", as far as Go looks at it, and the
+// units of "out.inputs".
+type Platform struct {
+	Name         string                 `json:"name"`
+	Management   Management             `json:"management"`
+	Access       Access                 `json:"access"`
+	Policies     Policies               `json:"policies"`
+	Teams        map[string]Team        `json:"teams"`
+	Environments map[string]Environment `json:"environments"`
+	Extensions   map[string]Extension   `json:"extensions"`
+	Components   map[string]Override    `json:"components"`
+	Clusters     map[string]Cluster     `json:"clusters"`
+
+	// Roles that the catalog has.
+	Roles []string `json:"-"`
+	// Units by cluster, each list sorted by name.
+	Units map[string][]Unit `json:"-"`
+}
+
+// Management is the management plane. Variants are kept raw: only their names
+// and what others refer to matter here.
+type Management struct {
+	Identity Variants  `json:"identity"`
+	Secrets  Variants  `json:"secrets"`
+	DNS      Variants  `json:"dns"`
+	PKI      Variants  `json:"pki"`
+	Backups  Variants  `json:"backups"`
+	Registry *Registry `json:"registry"`
+}
+
+// Registry is the platform's own container registry.
+type Registry struct {
+	Host string `json:"host"`
+}
+
+// Variants holds one raw field per kind that is set.
+type Variants map[string]json.RawMessage
+
+// Access maps groups to roles.
+type Access struct {
+	Groups map[string]struct {
+		Roles map[string]struct {
+			Clusters   ClusterSet `json:"clusters"`
+			Namespaces []string   `json:"namespaces"`
+		} `json:"roles"`
+	} `json:"groups"`
+	Roles map[string]json.RawMessage `json:"roles"`
+}
+
+// Policies selects rules.
+type Policies struct {
+	Rules map[string]struct {
+		Enforcement string `json:"enforcement"`
+		Except      struct {
+			Namespaces []string `json:"namespaces"`
+			Teams      []string `json:"teams"`
+		} `json:"except"`
+		Template *struct {
+			Kind string `json:"kind"`
+		} `json:"template"`
+	} `json:"rules"`
+}
+
+// Team owns namespaces.
+type Team struct {
+	Groups map[string]struct {
+		Role string `json:"role"`
+	} `json:"groups"`
+	Clusters   ClusterSet `json:"clusters"`
+	Namespaces map[string]struct {
+		Access map[string]struct {
+			Role string `json:"role"`
+		} `json:"access"`
+		Network struct {
+			From []string `json:"from"`
+		} `json:"network"`
+	} `json:"namespaces"`
+}
+
+// Environment is a stage of delivery.
+type Environment struct {
+	Production bool                `json:"production"`
+	Components map[string]Override `json:"components"`
+	Extensions map[string]Override `json:"extensions"`
+	Policies   Policies            `json:"policies"`
+}
+
+// Override is what a layer says about a component, as far as Go looks at it.
+type Override struct {
+	Enabled *bool                      `json:"enabled"`
+	Values  map[string]json.RawMessage `json:"values"`
+}
+
+// Extension is a component of the platform's own.
+type Extension struct {
+	Clusters  ClusterSet `json:"clusters"`
+	DependsOn []string   `json:"dependsOn"`
+}
+
+// Cluster is one Kubernetes cluster.
+type Cluster struct {
+	Role           string              `json:"role"`
+	Environment    string              `json:"environment"`
+	Region         string              `json:"region"`
+	Domain         string              `json:"domain"`
+	Kubernetes     Kubernetes          `json:"kubernetes"`
+	Infrastructure Infrastructure      `json:"infrastructure"`
+	Components     map[string]Override `json:"components"`
+	Extensions     map[string]Override `json:"extensions"`
+	Policies       Policies            `json:"policies"`
+}
+
+// Kubernetes is the cluster's version.
+type Kubernetes struct {
+	Version string `json:"version"`
+}
+
+// Infrastructure is where nodes run; Providers are the variants that are set.
+type Infrastructure struct {
+	Providers Variants
+	AirGapped bool
+	Workers   struct {
+		Count  int
+		Waiver *Waiver
+	}
+}
+
+// Waiver is an exception with an owner, a reason and an end.
+type Waiver struct {
+	Owner   string `json:"owner"`
+	Reason  string `json:"reason"`
+	Expires string `json:"expires"` // YYYY-MM-DD
+}
+
+// UnmarshalJSON takes the fields that are not providers out of the struct.
+func (i *Infrastructure) UnmarshalJSON(b []byte) error {
+	if err := json.Unmarshal(b, &i.Providers); err != nil {
+		return err
+	}
+	var rest struct {
+		AirGapped bool `json:"airGapped"`
+		Workers   struct {
+			Count  int     `json:"count"`
+			Waiver *Waiver `json:"waiver"`
+		} `json:"workers"`
+	}
+	if err := json.Unmarshal(b, &rest); err != nil {
+		return err
+	}
+	i.AirGapped = rest.AirGapped
+	i.Workers.Count, i.Workers.Waiver = rest.Workers.Count, rest.Workers.Waiver
+	for _, f := range []string{"airGapped", "network", "controlPlane", "workers"} {
+		delete(i.Providers, f)
+	}
+	return nil
+}
+
+// ClusterSet selects clusters; see schema.#ClusterSet.
+type ClusterSet struct {
+	All          bool
+	Names        []string
+	Environments []string
+	Regions      []string
+	Roles        []string
+}
+
+// UnmarshalJSON reads "*" or a struct.
+func (s *ClusterSet) UnmarshalJSON(b []byte) error {
+	if strings.TrimSpace(string(b)) == `"*"` {
+		s.All = true
+		return nil
+	}
+	type plain ClusterSet
+	return json.Unmarshal(b, (*plain)(s))
+}
+
+// Unit is what one Flux Kustomization of one cluster applies.
+type Unit struct {
+	Name      string           `json:"-"`
+	Component string           `json:"component"`
+	Template  string           `json:"template"`
+	In        json.RawMessage  `json:"in"`
+	DependsOn []string         `json:"dependsOn"`
+	Patches   map[string]Patch `json:"patches"`
+}
+
+// Patch is one kustomize patch.
+type Patch struct {
+	Target *Target `json:"target"`
+	Patch  string  `json:"patch"`
+}
+
+// Target selects objects as kustomize's target does: group, version, kind,
+// namespace and name are anchored regular expressions, selectors are labels.
+type Target struct {
+	Group              string `json:"group"`
+	Version            string `json:"version"`
+	Kind               string `json:"kind"`
+	Namespace          string `json:"namespace"`
+	Name               string `json:"name"`
+	LabelSelector      string `json:"labelSelector"`
+	AnnotationSelector string `json:"annotationSelector"`
+}

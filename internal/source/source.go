@@ -1,0 +1,153 @@
+// Package source loads one platform from CUE files and reads plain data out of
+// it. It owns every cue.Context; errors of CUE become findings here and
+// nowhere else.
+//
+// Invariants:
+//   - Nothing is read but the file system given to Load: no environment, no
+//     module registry, no network. Modules come from the platform's own tree
+//     (replaceWith in cue.mod/local-module.cue).
+//   - Files are named relative to the platform's directory, with slashes.
+//   - A Source is used by one goroutine at a time; Fork gives another one.
+package source
+
+import (
+	"errors"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/inject/embed"
+	"cuelang.org/go/cue/load"
+
+	"github.com/contain-platform/contain/internal/diag"
+)
+
+// Source is one loaded platform.
+type Source struct {
+	fsys fs.FS
+	dir  string // of the platform's package, in fsys
+	inst *build.Instance
+	// catalog holds the files of contain's own schema and catalog; all other
+	// files are the user's.
+	catalog map[string]bool
+
+	ctx  *cue.Context
+	root cue.Value
+}
+
+// Load reads the CUE package in dir of fsys. The root of fsys is the root of
+// the CUE module, where cue.mod is. Findings are errors of reading, syntax and
+// imports; when there are any, the Source is nil.
+func Load(fsys fs.FS, dir string) (*Source, []diag.Finding) {
+	s := &Source{fsys: fsys, dir: path.Clean(filepath.ToSlash(dir))}
+	if fs := s.readable(); fs != nil {
+		return nil, fs
+	}
+	cfg := &load.Config{
+		FS:         fsys,
+		Dir:        "/" + strings.TrimPrefix(s.dir, "."),
+		FromFSPath: s.display,
+		// An empty environment with the registry switched off: CUE would
+		// otherwise ask registry.cue.works for modules that are not there.
+		Env: []string{"CUE_REGISTRY=none"},
+	}
+	insts := load.Instances([]string{"."}, cfg)
+	if len(insts) != 1 {
+		return nil, []diag.Finding{{ID: "source/package", Message: "want one CUE package in the platform's directory"}}
+	}
+	s.inst = insts[0]
+	if err := s.inst.Err; err != nil {
+		return nil, s.findings(err)
+	}
+	s.catalog = map[string]bool{}
+	s.markCatalog(s.inst, map[*build.Instance]bool{})
+	if fs := s.build(); fs != nil {
+		return nil, fs
+	}
+	return s, nil
+}
+
+// modulePath is the CUE module that schema and catalog live in.
+const modulePath = "github.com/contain-platform/contain"
+
+func (s *Source) markCatalog(inst *build.Instance, seen map[*build.Instance]bool) {
+	for _, i := range inst.Imports {
+		if seen[i] {
+			continue
+		}
+		seen[i] = true
+		p := strings.TrimPrefix(i.ImportPath, modulePath)
+		if p != i.ImportPath && (strings.HasPrefix(p, "/schema") || strings.HasPrefix(p, "/catalog") || strings.HasPrefix(p, "@")) {
+			for _, f := range i.Files {
+				s.catalog[f.Filename] = true
+			}
+		}
+		s.markCatalog(i, seen)
+	}
+}
+
+// Fork gives a Source over the same files with a cue.Context of its own, for
+// use by another goroutine. Nothing is read or parsed again.
+func (s *Source) Fork() *Source {
+	f := *s
+	if fs := f.build(); fs != nil {
+		// The same files built before.
+		panic("source: fork of a valid source: " + fs[0].Message)
+	}
+	return &f
+}
+
+func (s *Source) build() []diag.Finding {
+	s.ctx = cuecontext.New(cuecontext.WithInjection(embed.New()))
+	s.root = s.ctx.BuildInstance(s.inst)
+	if !s.root.Exists() {
+		return s.findings(s.root.Err())
+	}
+	return nil
+}
+
+// readable tells whether the directory can be read at all, since CUE's own
+// message for that speaks of packages.
+func (s *Source) readable() []diag.Finding {
+	entries, err := fs.ReadDir(s.fsys, s.dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return []diag.Finding{{ID: "source/read", Message: "no such directory", Positions: []diag.Position{{File: "."}}}}
+	case err != nil:
+		return []diag.Finding{{ID: "source/read", Message: "the directory cannot be read: " + reason(err), Positions: []diag.Position{{File: "."}}}}
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), ".cue") && !e.IsDir() {
+			return nil
+		}
+	}
+	return []diag.Finding{{
+		ID: "source/package", Message: "no CUE files in the directory", Positions: []diag.Position{{File: "."}},
+		Hint: "contain init makes a platform that builds",
+	}}
+}
+
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+// display names a file of fsys relative to the platform's directory.
+func (s *Source) display(p string) string {
+	p = strings.TrimPrefix(p, "/")
+	if p == "" {
+		p = "."
+	}
+	rel, err := filepath.Rel(filepath.FromSlash(s.dir), filepath.FromSlash(p))
+	if err != nil {
+		return p
+	}
+	return filepath.ToSlash(rel)
+}

@@ -1,0 +1,48 @@
+package source
+
+import (
+	"fmt"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/token"
+
+	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/object"
+)
+
+// Render fills a template's #in with plain data and gives its objects, in
+// the template's order. Data goes in as a value compiled from JSON, never as
+// text, and nothing of the result is kept.
+func (s *Source) Render(template string, in []byte) ([]*object.Object, []diag.Finding) {
+	t := s.root.LookupPath(templatesPath).LookupPath(cue.MakePath(cue.Str(template)))
+	if !t.Exists() {
+		return nil, []diag.Finding{{ID: "render/template", Message: fmt.Sprintf("there is no template %q", template)}}
+	}
+	v := t.FillPath(inPath, s.ctx.CompileBytes(in)).LookupPath(objectsPath)
+	if err := v.Err(); err != nil {
+		return nil, s.findings(err)
+	}
+	if v.IncompleteKind() != cue.StructKind {
+		// objects without any: a comprehension that yielded nothing.
+		return nil, nil
+	}
+	it, err := v.Fields()
+	if err != nil {
+		return nil, s.findings(err)
+	}
+	var out []*object.Object
+	for it.Next() {
+		b, err := it.Value().MarshalJSON()
+		if err != nil {
+			return nil, s.findings(cueError(err))
+		}
+		o, err := object.New(it.Selector().Unquoted(), b)
+		if err != nil {
+			return nil, []diag.Finding{{
+				ID: "render/object", Message: err.Error(), Object: it.Selector().Unquoted(), Positions: s.positions([]token.Pos{it.Value().Pos()}),
+			}}
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
