@@ -2,8 +2,6 @@ package policy
 
 import (
 	"encoding/json"
-	"fmt"
-	"maps"
 
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/match"
 	mutationtypes "github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/types"
@@ -22,13 +20,15 @@ import (
 	"github.com/contain-platform/contain/internal/object"
 )
 
-// systemNamespaces are in every cluster, whether or not the platform writes
-// them (k8s.io/kubernetes, pkg/controlplane, SystemNamespaces and default).
-var systemNamespaces = map[string]bool{
-	metav1.NamespaceDefault:   true,
-	metav1.NamespaceSystem:    true,
-	metav1.NamespacePublic:    true,
-	corev1.NamespaceNodeLease: true,
+// inEveryCluster tells whether a Namespace is there whether or not the platform
+// writes it (k8s.io/kubernetes, pkg/controlplane/controller/systemnamespaces,
+// and default).
+func inEveryCluster(namespace string) bool {
+	switch namespace {
+	case metav1.NamespaceDefault, metav1.NamespaceSystem, metav1.NamespacePublic, corev1.NamespaceNodeLease:
+		return true
+	}
+	return false
 }
 
 // admission is one object as the webhook gets it.
@@ -40,11 +40,12 @@ type admission struct {
 	namespaceMap map[string]any
 	matchable    match.Matchable
 
-	review ast.Value // made by screenInput
+	tree   map[string]any // the object, numbers as float64
+	review ast.Value      // made by screenInput
 }
 
-// namespaces turns Namespace objects into what the webhook reads from the API
-// server, each one once.
+// namespaceView is a Namespace as the webhook reads it from the API server; empty
+// when there is none.
 type namespaceView struct {
 	typed *corev1.Namespace
 	tree  map[string]any
@@ -54,8 +55,11 @@ func viewNamespace(name string, o *object.Object) (namespaceView, error) {
 	var raw []byte
 	switch {
 	case o != nil:
-		raw, _ = admitted(o)
-	case systemNamespaces[name]:
+		var err error
+		if raw, _, err = admitted(o); err != nil {
+			return namespaceView{}, err
+		}
+	case inEveryCluster(name):
 		raw, _ = json.Marshal(map[string]any{"metadata": map[string]any{
 			"name": name, "labels": map[string]any{corev1.LabelMetadataName: name},
 		}})
@@ -74,32 +78,39 @@ func viewNamespace(name string, o *object.Object) (namespaceView, error) {
 
 // admitted is the object's JSON and tree after the one default of the API
 // server that selectors are written for: the label that bears a Namespace's
-// name (k8s.io/kubernetes, pkg/apis/core/v1, SetDefaults_Namespace).
-func admitted(o *object.Object) ([]byte, map[string]any) {
-	tree := o.Tree()
-	if o.Kind != "Namespace" || o.Group != "" || o.Labels()[corev1.LabelMetadataName] == o.Name {
-		return o.JSON, tree
+// name (k8s.io/kubernetes, pkg/apis/core/v1, SetDefaults_Namespace). The tree is
+// made anew: a fleet's objects do not keep theirs because policies looked at
+// them. Numbers are float64, as everywhere in Gatekeeper's Rego driver.
+func admitted(o *object.Object) ([]byte, map[string]any, error) {
+	var tree map[string]any
+	if err := json.Unmarshal(o.JSON, &tree); err != nil {
+		return nil, nil, err
 	}
-	meta, _ := tree["metadata"].(map[string]any)
+	if o.Kind != "Namespace" || o.Group != "" {
+		return o.JSON, tree, nil
+	}
+	meta, _ := tree["metadata"].(map[string]any) // an Object has one, with a name
 	labels, _ := meta["labels"].(map[string]any)
-	tree, meta, labels = maps.Clone(tree), maps.Clone(meta), maps.Clone(labels)
 	if labels == nil {
 		labels = map[string]any{}
+		meta["labels"] = labels
+	}
+	if labels[corev1.LabelMetadataName] == o.Name {
+		return o.JSON, tree, nil
 	}
 	labels[corev1.LabelMetadataName] = o.Name
-	meta["labels"], tree["metadata"] = labels, meta
 	raw, err := object.Canonical(tree)
-	if err != nil {
-		return o.JSON, o.Tree()
-	}
-	return raw, tree
+	return raw, tree, err
 }
 
 // admit makes the request that Flux's kustomize-controller causes when it
 // creates the object. It has no uid and no options: they differ from request
 // to request, and no build can know them.
-func admit(o *object.Object, ns namespaceView) *admission {
-	raw, tree := admitted(o)
+func admit(o *object.Object, ns namespaceView) (*admission, error) {
+	raw, tree, err := admitted(o)
+	if err != nil {
+		return nil, err
+	}
 	gvk := schema.GroupVersionKind{Group: o.Group, Version: o.Version, Kind: o.Kind}
 	kind := metav1.GroupVersionKind(gvk)
 	plural, _ := meta.UnsafeGuessKindToResource(gvk)
@@ -123,13 +134,14 @@ func admit(o *object.Object, ns namespaceView) *admission {
 		},
 		namespace:    ns.typed,
 		namespaceMap: ns.tree,
+		tree:         tree,
 	}
 	a.matchable = match.Matchable{
 		Object:    &unstructured.Unstructured{Object: tree},
 		Namespace: ns.typed,
 		Source:    mutationtypes.SourceTypeOriginal,
 	}
-	return a
+	return a, nil
 }
 
 // screenInput is the review as Gatekeeper's Rego driver converts it: through
@@ -139,7 +151,10 @@ func (a *admission) screenInput() (ast.Value, error) {
 	if a.review != nil {
 		return a.review, nil
 	}
-	b, err := json.Marshal(a.request)
+	// All but the object goes through JSON; the object came that way.
+	envelope := *a.request
+	envelope.Object = runtime.RawExtension{}
+	b, err := json.Marshal(envelope)
 	if err != nil {
 		return nil, err
 	}
@@ -147,13 +162,10 @@ func (a *admission) screenInput() (ast.Value, error) {
 	if err := json.Unmarshal(b, &m); err != nil {
 		return nil, err
 	}
+	m["object"] = a.tree
 	m["namespaceObject"] = a.namespaceMap
-	v, err := ast.InterfaceToValue(m)
-	if err != nil {
-		return nil, fmt.Errorf("converting the object: %w", err)
-	}
-	a.review = v
-	return v, nil
+	a.review, err = ast.InterfaceToValue(m)
+	return a.review, err
 }
 
 // augmented is the request in the form that the framework's client takes.

@@ -133,9 +133,12 @@ func (s *Set) plan(objs []*object.Object, namespaces Namespaces) ([]memoKey, []*
 // judge reviews one object against every policy.
 func (s *Set) judge(o *object.Object, ns namespaceView) []Violation {
 	var out []Violation
-	a := admit(o, ns)
+	a, err := admit(o, ns)
 	for _, p := range s.policies {
-		if p.onCreate() {
+		switch {
+		case err != nil:
+			out = append(out, p.failure(oneLine(err.Error()), nil))
+		case p.onCreate():
 			out = append(out, s.one(p, a)...)
 		}
 	}

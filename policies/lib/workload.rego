@@ -31,16 +31,12 @@ pod_spec := input.review.object.spec.jobTemplate.spec.template.spec if {
 	spec_path == "spec.jobTemplate.spec.template.spec"
 }
 
-# Every container with its field path. The name and the image of one that has
-# none are "", so that no rule is dodged by leaving them out.
-containers contains container if {
-	some list in ["containers", "initContainers", "ephemeralContainers"]
-	some i, spec in pod_spec[list]
-	container := {
-		"image": object.get(spec, "image", ""),
-		"list": list,
-		"name": object.get(spec, "name", ""),
-		"path": sprintf("%s.%s[%d]", [spec_path, list, i]),
-		"spec": spec,
-	}
-}
+# Where a pod spec keeps containers: rules iterate over pod_spec[list].
+lists := ["containers", "initContainers", "ephemeralContainers"]
+
+# path is the field path of a container.
+path(list, index) := sprintf("%s.%s[%d]", [spec_path, list, index])
+
+# name is "" for a container without one, so that leaving it out is no way
+# around a rule.
+name(container) := object.get(container, "name", "")

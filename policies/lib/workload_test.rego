@@ -2,55 +2,38 @@ package lib.workload_test
 
 import data.lib.workload
 
-pod_spec := {
-	"containers": [{"name": "app", "image": "a:1"}],
-	"initContainers": [{"name": "init"}],
-	"ephemeralContainers": [{"image": "d:1"}],
-}
-
-found(prefix) := {
-	{
-		"image": "a:1",
-		"list": "containers",
-		"name": "app",
-		"path": concat("", [prefix, ".containers[0]"]),
-		"spec": {"name": "app", "image": "a:1"},
-	},
-	{
-		"image": "",
-		"list": "initContainers",
-		"name": "init",
-		"path": concat("", [prefix, ".initContainers[0]"]),
-		"spec": {"name": "init"},
-	},
-	{
-		"image": "d:1",
-		"list": "ephemeralContainers",
-		"name": "",
-		"path": concat("", [prefix, ".ephemeralContainers[0]"]),
-		"spec": {"image": "d:1"},
-	},
-}
+spec := {"containers": [{"name": "app"}], "initContainers": [{}]}
 
 test_pod if {
-	object := {"kind": "Pod", "spec": pod_spec}
-	workload.containers == found("spec") with input.review.object as object
+	object := {"kind": "Pod", "spec": spec}
+	workload.pod_spec == spec with input.review.object as object
+	workload.path("containers", 0) == "spec.containers[0]" with input.review.object as object
 }
 
 test_templates if {
 	kinds := ["DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"]
 	every kind in kinds {
-		object := {"kind": kind, "spec": {"template": {"spec": pod_spec}}}
-		workload.containers == found("spec.template.spec") with input.review.object as object
+		object := {"kind": kind, "spec": {"template": {"spec": spec}}}
+		workload.pod_spec == spec with input.review.object as object
+		path := workload.path("initContainers", 1) with input.review.object as object
+		path == "spec.template.spec.initContainers[1]"
 	}
 }
 
 test_cron_job if {
-	object := {"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": pod_spec}}}}}
-	workload.containers == found("spec.jobTemplate.spec.template.spec") with input.review.object as object
+	object := {"kind": "CronJob", "spec": {"jobTemplate": {"spec": {"template": {"spec": spec}}}}}
+	workload.pod_spec == spec with input.review.object as object
+	path := workload.path("ephemeralContainers", 2) with input.review.object as object
+	path == "spec.jobTemplate.spec.template.spec.ephemeralContainers[2]"
 }
 
-test_other_kinds_have_no_containers if {
-	object := {"kind": "ConfigMap", "spec": pod_spec}
-	workload.containers == set() with input.review.object as object
+test_other_kinds_have_no_pod_spec if {
+	not workload.pod_spec with input.review.object as {"kind": "ConfigMap", "spec": spec}
+}
+
+test_lists if workload.lists == ["containers", "initContainers", "ephemeralContainers"]
+
+test_name if {
+	workload.name({"name": "app"}) == "app"
+	workload.name({}) == ""
 }

@@ -27,16 +27,17 @@ package contain.images.allowed_registries
 import data.lib.workload
 
 violation contains {"msg": msg, "details": {"path": path, "repository": name}} if {
-	some container in workload.containers
+	some list in workload.lists
+	some i, container in workload.pod_spec[list]
 	container.image != ""
 	name := repository(container.image)
 	not allowed(name)
 	msg := sprintf("image %q of container %q comes from %s, which is not an allowed registry", [
 		container.image,
-		container.name,
+		workload.name(container),
 		name,
 	])
-	path := sprintf("%s.image", [container.path])
+	path := sprintf("%s.image", [workload.path(list, i)])
 }
 
 allowed(name) if {

@@ -31,12 +31,13 @@ package contain.images.pinned
 import data.lib.workload
 
 violation contains {"msg": msg, "details": {"path": path}} if {
-	some container in workload.containers
+	some list in workload.lists
+	some i, container in workload.pod_spec[list]
 	image := container.image
 	image != ""
 	not pinned(image)
-	msg := sprintf("image %q of container %q: %s", [image, container.name, reason(image)])
-	path := sprintf("%s.image", [container.path])
+	msg := sprintf("image %q of container %q: %s", [image, workload.name(container), reason(image)])
+	path := sprintf("%s.image", [workload.path(list, i)])
 }
 
 pinned(image) if regex.match(`@[a-z0-9]+(?:[+._-][a-z0-9]+)*:[0-9a-fA-F]{32,}$`, image)

@@ -34,16 +34,17 @@ package contain.resources.limits
 import data.lib.workload
 
 violation contains {"msg": msg, "details": {"path": path}} if {
-	some container in workload.containers
+	some list in workload.lists
 
 	# The API refuses resources on ephemeral containers.
-	container.list != "ephemeralContainers"
+	list != "ephemeralContainers"
+	some i, container in workload.pod_spec[list]
 	some field in ["limits", "requests"]
 	some resource in input.parameters[field]
-	not stated(container.spec, field, resource)
+	not stated(container, field, resource)
 	not stated(workload.pod_spec, field, resource)
-	msg := sprintf("container %q has no %s %s", [container.name, resource, noun[field]])
-	path := sprintf("%s.resources.%s[%q]", [container.path, field, resource])
+	msg := sprintf("container %q has no %s %s", [workload.name(container), resource, noun[field]])
+	path := sprintf("%s.resources.%s[%q]", [workload.path(list, i), field, resource])
 }
 
 noun := {"limits": "limit", "requests": "request"}

@@ -27,19 +27,21 @@ import data.lib.names
 import data.lib.workload
 
 violation contains {"msg": msg, "details": {"path": path}} if {
-	some container in workload.containers
-	container.spec.securityContext.privileged == true
-	not exempt(container.image)
-	msg := sprintf("container %q must not be privileged", [container.name])
-	path := sprintf("%s.securityContext.privileged", [container.path])
+	some list in workload.lists
+	some i, container in workload.pod_spec[list]
+	container.securityContext.privileged == true
+	not exempt(container)
+	msg := sprintf("container %q must not be privileged", [workload.name(container)])
+	path := sprintf("%s.securityContext.privileged", [workload.path(list, i)])
 }
 
 violation contains {"msg": msg, "details": {"path": path}} if {
-	some container in workload.containers
-	container.spec.securityContext.windowsOptions.hostProcess == true
-	not exempt(container.image)
-	msg := sprintf("container %q must not be a Windows host process", [container.name])
-	path := sprintf("%s.securityContext.windowsOptions.hostProcess", [container.path])
+	some list in workload.lists
+	some i, container in workload.pod_spec[list]
+	container.securityContext.windowsOptions.hostProcess == true
+	not exempt(container)
+	msg := sprintf("container %q must not be a Windows host process", [workload.name(container)])
+	path := sprintf("%s.securityContext.windowsOptions.hostProcess", [workload.path(list, i)])
 }
 
 violation contains {"msg": msg, "details": {"path": path}} if {
@@ -50,4 +52,4 @@ violation contains {"msg": msg, "details": {"path": path}} if {
 
 # A function of its own: negating a call with an argument that is undefined is
 # undefined too, and would let everything pass.
-exempt(image) if names.matches(image, input.parameters.exemptImages)
+exempt(container) if names.matches(container.image, input.parameters.exemptImages)
