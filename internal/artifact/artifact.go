@@ -17,11 +17,14 @@
 // # Inside an artifact
 //
 //	flux/kustomization.yaml           lists the files below
-//	flux/<kind>-<name>.yaml           the graph: one Flux Kustomization per unit
+//	flux/<kind>-<namespace>-<name>.yaml
+//	                                  the graph: one Flux Kustomization per unit
 //	units/<unit>/kustomization.yaml   lists the files below
 //	units/<unit>/<kind>-<namespace>-<name>.yaml
 //
-// One object per file, so that a diff of two artifacts is a diff of objects.
+// One object per file, so that a diff of two artifacts is a diff of objects;
+// where two would have one name in lower case, both get a hash of their
+// identity behind a '_'.
 // kustomization.yaml is written although kustomize-controller would make one:
 // what is applied then stands in the artifact, `kustomize build` reads it, and
 // the controller need not parse every file to find out what is an object.

@@ -22,16 +22,20 @@ type File struct {
 // header (100 and 155 bytes), so that no tar extension is needed.
 const maxFileName = 100
 
-// Files lays out a cluster's objects, sorted by path. It fails on names that
-// are no DNS labels, on two units of one name and on two objects of one
-// identity in one directory, which Flux would refuse to build.
+// Files lays out a cluster's objects, sorted by path; without a graph there is
+// no directory flux. It fails on names that are no DNS labels, on two units of
+// one name, and on what Flux would refuse to build: a unit without objects and
+// two objects of one identity in one directory.
 func Files(c Cluster) ([]File, error) {
 	if err := checkClusterName(c.Name); err != nil {
 		return nil, err
 	}
-	files, err := directory("flux", c.Flux)
-	if err != nil {
-		return nil, err
+	var files []File
+	if len(c.Flux) > 0 {
+		var err error
+		if files, err = directory("flux", c.Flux); err != nil {
+			return nil, err
+		}
 	}
 	seen := make(map[string]bool, len(c.Units))
 	for _, u := range c.Units {
@@ -42,6 +46,9 @@ func Files(c Cluster) ([]File, error) {
 			return nil, fmt.Errorf("two units are called %q", u.Name)
 		}
 		seen[u.Name] = true
+		if len(u.Objects) == 0 {
+			return nil, fmt.Errorf("unit %q has no objects: kustomize refuses to build nothing", u.Name)
+		}
 		fs, err := directory("units/"+u.Name, u.Objects)
 		if err != nil {
 			return nil, err
@@ -70,12 +77,7 @@ func directory(dir string, objs []*object.Object) ([]File, error) {
 	}
 	files := make([]File, 0, len(objs)+1)
 	var list bytes.Buffer
-	list.WriteString("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n")
-	if len(objs) == 0 {
-		list.WriteString("resources: []\n")
-	} else {
-		list.WriteString("resources:\n")
-	}
+	list.WriteString("apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n")
 	for i, o := range objs {
 		name := names[i]
 		if count[name] > 1 || len(name)+len(".yaml") > maxFileName {
@@ -102,16 +104,17 @@ func fileName(id object.ID) string {
 		case r >= 'A' && r <= 'Z':
 			return r - 'A' + 'a'
 		}
-		return '_'
+		return '-'
 	}, strings.Join(parts, "-"))
 }
 
 // distinct makes the file name of an object that shares it with another one,
 // or that has too long a name. It depends on the object alone, so that the
-// order of objects does not matter.
+// order of objects does not matter; and no fileName has a '_', so that it is
+// nobody else's.
 func distinct(name string, id object.ID) string {
 	sum := sha256.Sum256([]byte(strings.Join([]string{id.Group, id.Kind, id.Namespace, id.Name}, "\x00")))
-	suffix := "-" + hex.EncodeToString(sum[:6])
+	suffix := "_" + hex.EncodeToString(sum[:6])
 	if limit := maxFileName - len(suffix) - len(".yaml"); len(name) > limit {
 		name = name[:limit]
 	}
