@@ -21,8 +21,10 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
@@ -209,6 +211,10 @@ func keyType(key any) string {
 		return "ECDSA " + k.Curve.Params().Name
 	case *ecdsa.PublicKey:
 		return "ECDSA " + k.Curve.Params().Name
+	case *rsa.PrivateKey, *rsa.PublicKey:
+		return "RSA"
+	case ed25519.PrivateKey, ed25519.PublicKey:
+		return "Ed25519"
 	}
 	return fmt.Sprintf("%T", key)
 }
