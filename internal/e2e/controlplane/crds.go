@@ -125,49 +125,30 @@ func (cp *ControlPlane) ApplyCRDs(ctx context.Context, crds []CRD) error {
 	return cp.waitServed(ctx, crds)
 }
 
-// waitServed polls: established CRDs first, then discovery, which the API
-// server brings up to date a moment later.
+// waitServed returns when every one of crds is in discovery, which has only
+// those that are established.
 func (cp *ControlPlane) waitServed(ctx context.Context, crds []CRD) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for {
-		missing, err := cp.unserved(ctx, crds)
+		served, err := cp.cluster.servedResources()
 		if err != nil {
 			return err
 		}
-		if len(missing) == 0 {
+		i := slices.IndexFunc(crds, func(c CRD) bool { return !served[c.Name()] })
+		if i < 0 {
 			cp.cluster.mapper.Reset()
 			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d CRDs are not served, the first is %s: %w", len(missing), missing[0], context.Cause(ctx))
-		case <-time.After(100 * time.Millisecond):
+			// Its conditions say why; the context to ask with is not the one that is over.
+			u, getErr := cp.cluster.dynamic.Resource(crdResource()).Get(context.WithoutCancel(ctx), crds[i].Name(), metav1.GetOptions{})
+			if getErr != nil {
+				u = nil
+			}
+			return errors.Join(fmt.Errorf("%s of %s is not served: %w%s", crds[i].Name(), crds[i].File, context.Cause(ctx), describe(u)), cp.Check())
+		case <-time.After(pollInterval):
 		}
 	}
-}
-
-// unserved are the names of those crds that are not established or not in
-// discovery yet.
-func (cp *ControlPlane) unserved(ctx context.Context, crds []CRD) ([]string, error) {
-	list, err := cp.cluster.dynamic.Resource(crdResource()).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, err
-	}
-	established := map[string]bool{}
-	for i := range list.Items {
-		c, _ := conditionOf(&list.Items[i], "Established")
-		established[list.Items[i].GetName()] = c.Status == metav1.ConditionTrue
-	}
-	served, err := cp.cluster.servedResources()
-	if err != nil {
-		return nil, err
-	}
-	var missing []string
-	for _, c := range crds {
-		if !established[c.Name()] || !served[c.Name()] {
-			missing = append(missing, c.Name())
-		}
-	}
-	return missing, nil
 }
