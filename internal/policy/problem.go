@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -174,7 +175,7 @@ func checkCEL(o *object.Object, t *templates.ConstraintTemplate) []diag.Finding 
 	var out []diag.Finding
 	report := func(r cel.CompilationResult, path string) {
 		if r.Error != nil {
-			out = append(out, finding(path, r.Error.Detail))
+			out = append(out, finding(path, celMessage(r.Error.Detail)))
 		}
 	}
 	for i, v := range variables {
@@ -192,6 +193,17 @@ func checkCEL(o *object.Object, t *templates.ConstraintTemplate) []diag.Finding 
 	each(validations, ".validations[%d].expression")
 	each(messages, ".validations[%d].messageExpression")
 	return out
+}
+
+// celError is the head of a message of cel-go; below it the expression is
+// drawn again.
+var celError = regexp.MustCompile(`^(?:compilation failed: )?ERROR: <input>:(\d+):(\d+): ([^\n]*)`)
+
+func celMessage(s string) string {
+	if m := celError.FindStringSubmatch(s); m != nil {
+		return fmt.Sprintf("%s (line %s, column %s of the expression)", m[3], m[1], m[2])
+	}
+	return s
 }
 
 // regoPath says where in a template module i stands, as the user wrote it.

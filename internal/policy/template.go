@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -256,8 +257,24 @@ func matchOf(u *unstructured.Unstructured) (*match.Match, error) {
 	return m, json.Unmarshal(b, m)
 }
 
+// fieldError is how API machinery names the field that a schema refuses; the
+// [] before it is what the framework gives as the root.
+var fieldError = regexp.MustCompile(`\[\]\.([^:\s]+): `)
+
+// constraintFinding points at the field that the error is about, when the error
+// tells.
 func constraintFinding(o *object.Object, err error) diag.Finding {
-	return diag.Finding{ID: FindingConstraint, Message: oneLine(err.Error()), Object: o.String(), Path: "spec"}
+	f := diag.Finding{ID: FindingConstraint, Message: oneLine(err.Error()), Object: o.String(), Path: "spec"}
+	switch m := fieldError.FindStringSubmatch(f.Message); {
+	case m != nil:
+		if _, err := ParsePath(m[1]); err == nil {
+			f.Path = m[1]
+		}
+		f.Message = strings.ReplaceAll(f.Message, "[].", "")
+	case errors.Is(err, util.ErrEnforcementAction):
+		f.Path = "spec.enforcementAction"
+	}
+	return f
 }
 
 // oneLine makes a message of the framework fit a finding.
