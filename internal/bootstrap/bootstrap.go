@@ -1,0 +1,93 @@
+// Package bootstrap makes the objects that a cluster's Flux needs before it
+// can pull anything: the one piece of configuration that is not in the
+// artifact, because it says where the artifact is and by whose key it is to be
+// believed.
+//
+// Names are fixed: the Kustomizations inside every artifact refer to the
+// OCIRepository "platform" in flux-system (catalog/sync).
+package bootstrap
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/contain-platform/contain/internal/object"
+)
+
+// Options say where the artifact is.
+type Options struct {
+	Platform string
+	Cluster  string
+	// URL is "oci://HOST/PATH", to which the cluster's name is added.
+	URL string
+	Tag string
+	// Interval is a Go duration.
+	Interval string
+	// Keys are public keys in PEM; a signature by any one is accepted.
+	Keys [][]byte
+	// PullSecret names a kubernetes.io/dockerconfigjson Secret; "" is none.
+	PullSecret string
+	// Insecure lets Flux speak plain HTTP.
+	Insecure bool
+}
+
+// Names of the objects.
+const (
+	namespace = "flux-system"
+	name      = "platform"
+	keySecret = "platform-key"
+)
+
+// Objects are the Secret, the OCIRepository and the root Kustomization, in the
+// order of their application. The error is a URL that Flux would refuse.
+func Objects(o Options) ([]*object.Object, error) {
+	url := strings.TrimSuffix(o.URL, "/")
+	if rest, ok := strings.CutPrefix(url, "oci://"); !ok || rest == "" || strings.ContainsAny(rest, "@ ") {
+		return nil, errors.New("the URL must be oci://HOST/PATH, without tag or digest")
+	}
+	labels := map[string]any{
+		"app.kubernetes.io/managed-by": "contain",
+		"contain.platform/platform":    o.Platform,
+		"contain.platform/cluster":     o.Cluster,
+	}
+	meta := func(name string) map[string]any {
+		return map[string]any{"name": name, "namespace": namespace, "labels": labels}
+	}
+
+	data := map[string]any{}
+	for i, k := range o.Keys {
+		// source-controller tries every entry that ends in .pub.
+		data[fmt.Sprintf("key-%d.pub", i+1)] = base64.StdEncoding.EncodeToString(k)
+	}
+	source := map[string]any{
+		"interval": o.Interval,
+		"url":      url + "/" + o.Cluster,
+		"ref":      map[string]any{"tag": o.Tag},
+		"verify":   map[string]any{"provider": "cosign", "secretRef": map[string]any{"name": keySecret}},
+	}
+	if o.PullSecret != "" {
+		source["secretRef"] = map[string]any{"name": o.PullSecret}
+	}
+	if o.Insecure {
+		source["insecure"] = true
+	}
+
+	var out []*object.Object
+	for _, t := range []map[string]any{
+		{"apiVersion": "v1", "kind": "Secret", "metadata": meta(keySecret), "type": "Opaque", "data": data},
+		{"apiVersion": "source.toolkit.fluxcd.io/v1", "kind": "OCIRepository", "metadata": meta(name), "spec": source},
+		{"apiVersion": "kustomize.toolkit.fluxcd.io/v1", "kind": "Kustomization", "metadata": meta(name), "spec": map[string]any{
+			"interval": "10m", "retryInterval": "1m", "timeout": "5m", "path": "./flux", "prune": true, "wait": false,
+			"sourceRef": map[string]any{"kind": "OCIRepository", "name": name},
+		}},
+	} {
+		obj, err := object.FromTree("", t)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, obj)
+	}
+	return out, nil
+}

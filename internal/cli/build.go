@@ -1,0 +1,160 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/contain-platform/contain/internal/artifact"
+	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/pipeline"
+)
+
+func newBuild(e Env) *cobra.Command {
+	var format diag.Format
+	var out, key string
+	c := &cobra.Command{
+		Use:   "build [DIR]",
+		Short: "Check everything and make one artifact per cluster",
+		Long: `Check a platform and all of its objects, and make the OCI artifacts: one for
+each cluster and the release index over them, as an OCI image layout in the
+directory of -o. Nothing is written unless every check passes. Equal input gives
+equal digests, wherever and whenever it is built.
+
+With --key everything is signed as cosign does it. The password of the key comes
+from COSIGN_PASSWORD or the terminal. SOURCE_DATE_EPOCH sets the creation time
+in the artifacts, which otherwise is 1970.`,
+		Example: `  contain build -o dist
+  contain build examples/acme -o dist --key contain.key --format json`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			dir := platformDir(args)
+			in, err := input(dir)
+			if err != nil {
+				return err
+			}
+			if in.Created, err = artifact.ParseEpoch(e.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+				return usageError{fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)}
+			}
+			if key != "" {
+				if in.Signer, err = e.signer(key); err != nil {
+					return err
+				}
+			}
+			r, err := pipeline.Run(c.Context(), in, pipeline.Pack)
+			if err != nil {
+				return err
+			}
+			if !r.Failed() && out != "" {
+				if err := r.Layout.Write(out); err != nil {
+					if errors.Is(err, artifact.ErrForeign) {
+						return fmt.Errorf("%s %w", out, artifact.ErrForeign)
+					}
+					return environmentError{err}
+				}
+			}
+			if format == diag.JSON {
+				return e.buildJSON(r, dir)
+			}
+			if err := e.report(format, dir, r.Findings); err != nil || format != diag.Text {
+				return err
+			}
+			return e.buildTable(r, out)
+		},
+	}
+	c.Flags().StringVarP(&out, "output", "o", "", "write the OCI image layout to this directory")
+	c.Flags().StringVar(&key, "key", "", "sign with this private key (contain keygen, or cosign)")
+	formatFlag(c, &format)
+	return c
+}
+
+// built is a cluster in the report of a build.
+type built struct {
+	Cluster string   `json:"cluster"`
+	Digest  string   `json:"digest"`
+	Size    int64    `json:"size"` // bytes in a registry
+	Units   []string `json:"units"`
+	Objects int      `json:"objects"`
+}
+
+func buildReport(r *pipeline.Result) []built {
+	out := []built{}
+	if r.Layout == nil {
+		return out
+	}
+	for i, a := range r.Layout.Release.Artifacts {
+		b := built{Cluster: a.Cluster, Digest: a.Digest(), Size: a.Size()}
+		for _, u := range r.Clusters[i].Units {
+			b.Units = append(b.Units, u.Name)
+			b.Objects += len(u.Objects)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+func (e Env) buildTable(r *pipeline.Result, out string) error {
+	w := tabwriter.NewWriter(e.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CLUSTER\tUNITS\tOBJECTS\tSIZE\tDIGEST")
+	for _, b := range buildReport(r) {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\n", b.Cluster, len(b.Units), b.Objects, size(b.Size), b.Digest)
+	}
+	fmt.Fprintf(w, "%s\t\t\t\t%s\n", artifact.ReleaseName, r.Layout.Release.Digest())
+	if err := w.Flush(); err != nil {
+		return environmentError{err}
+	}
+	note := "nothing written: give -o DIR"
+	if out != "" {
+		note = "written to " + out
+		if len(r.Layout.Signatures) > 0 {
+			note += ", signed"
+		}
+	}
+	fmt.Fprintln(e.Stderr, note)
+	return nil
+}
+
+func size(n int64) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	}
+	return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+}
+
+func (e Env) buildJSON(r *pipeline.Result, dir string) error {
+	report := struct {
+		Platform string         `json:"platform,omitempty"`
+		Release  string         `json:"release,omitempty"`
+		Signed   bool           `json:"signed"`
+		Clusters []built        `json:"clusters"`
+		Findings []diag.Finding `json:"findings"`
+	}{Clusters: buildReport(r), Findings: r.Findings}
+	if r.Platform != nil {
+		report.Platform = r.Platform.Name
+	}
+	if r.Layout != nil {
+		report.Release, report.Signed = r.Layout.Release.Digest(), len(r.Layout.Signatures) > 0
+	}
+	report.Findings = diag.Rebase(dir, r.Findings)
+	if err := writeJSON(e.Stdout, report); err != nil {
+		return err
+	}
+	if r.Failed() {
+		return errFindings
+	}
+	return nil
+}
+
+func writeJSON(w io.Writer, v any) error {
+	j := json.NewEncoder(w)
+	j.SetIndent("", "  ")
+	j.SetEscapeHTML(false)
+	if err := j.Encode(v); err != nil {
+		return environmentError{err}
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/pipeline"
+)
+
+// platformDir is the directory argument of a command, "." when there is none.
+func platformDir(args []string) string {
+	if len(args) == 0 {
+		return "."
+	}
+	return filepath.Clean(args[0])
+}
+
+// input finds the CUE module around a platform's directory.
+func input(dir string) (pipeline.Input, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return pipeline.Input{}, environmentError{err}
+	}
+	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return pipeline.Input{}, fmt.Errorf("%s: no such directory", dir)
+		case err != nil:
+			return pipeline.Input{}, environmentError{fmt.Errorf("%s: %w", dir, cause(err))}
+		}
+		return pipeline.Input{}, fmt.Errorf("%s: not a directory", dir)
+	}
+	for root := abs; ; root = filepath.Dir(root) {
+		if _, err := os.Stat(filepath.Join(root, "cue.mod", "module.cue")); err == nil {
+			rel, err := filepath.Rel(root, abs)
+			if err != nil {
+				return pipeline.Input{}, environmentError{err}
+			}
+			return pipeline.Input{FS: os.DirFS(root), Dir: filepath.ToSlash(rel)}, nil
+		}
+		if root == filepath.Dir(root) {
+			return pipeline.Input{}, fmt.Errorf("%s: no CUE module here or above: cue.mod/module.cue is missing; contain init makes one", dir)
+		}
+	}
+}
+
+// cause is the error without the path, which may be absolute.
+func cause(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// formatFlag adds --format with the formats of findings.
+func formatFlag(c *cobra.Command, f *diag.Format) {
+	*f = diag.Text
+	var names []string
+	for _, n := range diag.Formats() {
+		names = append(names, string(n))
+	}
+	c.Flags().Var(&choice{value: (*string)(f), of: names}, "format", "how to print findings: "+strings.Join(names, ", "))
+	_ = c.RegisterFlagCompletionFunc("format", cobra.FixedCompletions(names, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// choice is a flag that takes one of a few words.
+type choice struct {
+	value *string
+	of    []string
+}
+
+func (c *choice) String() string { return *c.value }
+func (c *choice) Type() string   { return "format" }
+func (c *choice) Set(s string) error {
+	for _, o := range c.of {
+		if s == o {
+			*c.value = s
+			return nil
+		}
+	}
+	return fmt.Errorf("must be one of %s", strings.Join(c.of, ", "))
+}
+
+// report prints findings: for people on stderr, for machines on stdout. It
+// returns errFindings when one of them is an error.
+func (e Env) report(format diag.Format, dir string, found []diag.Finding) error {
+	w := e.Stderr
+	if format != diag.Text {
+		w = e.Stdout
+	}
+	if err := diag.Print(w, format, filepath.ToSlash(dir), found); err != nil {
+		return environmentError{err}
+	}
+	if !diag.HasErrors(found) {
+		return nil
+	}
+	if format == diag.Text {
+		summary(e.Stderr, found)
+	}
+	return errFindings
+}
+
+// summary is the last line that a person reads.
+func summary(w io.Writer, found []diag.Finding) {
+	errs, warnings := diag.Count(found)
+	fmt.Fprintf(w, "\n%s", plural(errs, "error"))
+	if warnings > 0 {
+		fmt.Fprintf(w, ", %s", plural(warnings, "warning"))
+	}
+	fmt.Fprintln(w)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}

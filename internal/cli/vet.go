@@ -1,0 +1,42 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/pipeline"
+)
+
+func newVet(e Env) *cobra.Command {
+	var format diag.Format
+	c := &cobra.Command{
+		Use:   "vet [DIR]",
+		Short: "Check what a platform describes: types, variants, references",
+		Long: `Check a platform without making its objects: that the CUE is sound, that
+every value is there and of its type, that of variants exactly one is set, and
+that every name refers to something. contain build checks the objects as well.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			dir := platformDir(args)
+			in, err := input(dir)
+			if err != nil {
+				return err
+			}
+			r, err := pipeline.Run(c.Context(), in, pipeline.Vet)
+			if err != nil {
+				return err
+			}
+			if err := e.report(format, dir, r.Findings); err != nil {
+				return err
+			}
+			if format == diag.Text {
+				fmt.Fprintf(e.Stderr, "%s: %s, nothing to object to\n", r.Platform.Name, plural(len(r.Platform.Clusters), "cluster"))
+			}
+			return nil
+		},
+	}
+	formatFlag(c, &format)
+	return c
+}

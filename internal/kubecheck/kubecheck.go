@@ -1,0 +1,108 @@
+// Package kubecheck judges the objects of a cluster together: what refers to
+// what, who owns what, and whether Flux can ever get through the graph. It
+// reads plain objects and makes none.
+//
+// Findings name cluster, unit, object and field; the pipeline finds the line.
+package kubecheck
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/object"
+	"github.com/contain-platform/contain/internal/render"
+)
+
+// Check judges each cluster.
+func Check(clusters []render.Cluster) []diag.Finding {
+	var out []diag.Finding
+	for _, c := range clusters {
+		fs := graph(c.Units)
+		fs = append(fs, owners(c.Units)...)
+		fs = append(fs, references(c.Units)...)
+		for _, f := range fs {
+			f.Cluster = c.Name
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// owners finds objects that two units would both apply: Flux would let each
+// undo the other.
+func owners(units []render.Unit) []diag.Finding {
+	var out []diag.Finding
+	first := map[object.ID]string{}
+	for _, u := range units {
+		for _, o := range u.Objects {
+			k := o.Key()
+			if other, ok := first[k]; ok {
+				out = append(out, diag.Finding{
+					ID: "objects/duplicate", Unit: u.Name, Object: o.String(),
+					Message: fmt.Sprintf("the object is in unit %s already", other),
+				})
+				continue
+			}
+			first[k] = u.Name
+		}
+	}
+	return out
+}
+
+// graph checks dependsOn between units: targets exist and there is no cycle.
+// One cycle makes Flux hold back everything on it for good
+// (kustomize-controller#1712).
+func graph(units []render.Unit) []diag.Finding {
+	var out []diag.Finding
+	byName := map[string]*render.Unit{}
+	for i := range units {
+		byName[units[i].Name] = &units[i]
+	}
+	for _, u := range units {
+		for i, d := range u.DependsOn {
+			if byName[d] == nil {
+				out = append(out, diag.Finding{
+					ID: "flux/dependency", Unit: u.Name, Path: fmt.Sprintf("dependsOn[%d]", i),
+					Message: fmt.Sprintf("unit %s depends on unit %q, which the cluster does not have", u.Name, d),
+				})
+			}
+		}
+	}
+	const (
+		unseen = iota
+		open
+		done
+	)
+	state := map[string]int{}
+	var stack []string
+	var visit func(name string)
+	visit = func(name string) {
+		state[name] = open
+		stack = append(stack, name)
+		for i, d := range byName[name].DependsOn {
+			if byName[d] == nil {
+				continue
+			}
+			switch state[d] {
+			case unseen:
+				visit(d)
+			case open:
+				cycle := append(slices.Clone(stack[slices.Index(stack, d):]), d)
+				out = append(out, diag.Finding{
+					ID: "flux/cycle", Unit: name, Path: fmt.Sprintf("dependsOn[%d]", i),
+					Message: "units depend on each other in a cycle: " + strings.Join(cycle, " -> "),
+				})
+			}
+		}
+		stack = stack[:len(stack)-1]
+		state[name] = done
+	}
+	for _, u := range units { // sorted by name, for determinism
+		if state[u.Name] == unseen {
+			visit(u.Name)
+		}
+	}
+	return out
+}

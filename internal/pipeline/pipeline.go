@@ -1,0 +1,208 @@
+// Package pipeline knows the order of the stages and nothing else: each takes
+// plain data and gives plain data and findings.
+//
+// Invariants: the pipeline stops between two stages when the first found an
+// error, after that stage has said everything it found; nothing is packed or
+// signed before the last check passed; findings come out located, grouped and
+// sorted.
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"maps"
+	"runtime"
+	"slices"
+	"time"
+
+	"github.com/contain-platform/contain/internal/artifact"
+	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/kubecheck"
+	"github.com/contain-platform/contain/internal/model"
+	"github.com/contain-platform/contain/internal/render"
+	"github.com/contain-platform/contain/internal/sign"
+	"github.com/contain-platform/contain/internal/source"
+	"github.com/contain-platform/contain/internal/transform"
+)
+
+// Stage is where the pipeline ends.
+type Stage int
+
+// Stages, each containing those before.
+const (
+	Vet    Stage = iota // the model
+	Render              // its objects, patched
+	Check               // judged
+	Pack                // artifacts, signed when there is a Signer
+)
+
+// Input is what goes in: all of it, since builds are reproducible.
+type Input struct {
+	// FS is the tree of the CUE module, Dir the platform's directory in it.
+	FS  fs.FS
+	Dir string
+	// Clusters to render, check and pack; all when empty.
+	Clusters []string
+	// Created is the time that artifacts carry; zero for 1970.
+	Created time.Time
+	// Signer signs artifacts and release; nil leaves them unsigned.
+	Signer *sign.Signer
+}
+
+// Result is what came out, as far as the pipeline got.
+type Result struct {
+	Platform *model.Platform
+	Clusters []render.Cluster
+	Layout   *artifact.Layout
+	Findings []diag.Finding
+}
+
+// Failed tells whether an error stopped the pipeline.
+func (r *Result) Failed() bool { return diag.HasErrors(r.Findings) }
+
+// Run runs the stages up to the last. The error is ctx's or a failure to pack
+// or sign; what is wrong with the input is in the findings.
+func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
+	r := &Result{}
+	src, found := source.Load(in.FS, in.Dir)
+	if r.stop(nil, found) {
+		return r, nil
+	}
+	loc := &locator{src: src}
+	r.Platform, found = src.Decode()
+	if r.stop(loc, found) {
+		return r, nil
+	}
+	if r.stop(loc, model.Check(r.Platform)) {
+		return r, nil
+	}
+	names, found := selected(r.Platform, in.Clusters)
+	if r.stop(loc, found) || last == Vet {
+		return r, nil
+	}
+
+	r.Clusters, found = render.Render(ctx, r.Platform, names, renderers(src, len(names)))
+	loc.clusters = r.Clusters
+	if r.stop(loc, found) {
+		return r, ctx.Err()
+	}
+	r.Clusters, found = transform.Apply(r.Clusters)
+	loc.clusters = r.Clusters
+	if r.stop(loc, found) || last == Render {
+		return r, ctx.Err()
+	}
+
+	found = kubecheck.Check(r.Clusters)
+	verdicts, err := review(ctx, r.Platform, r.Clusters, loc)
+	if err != nil {
+		return r, err
+	}
+	if r.stop(loc, append(found, verdicts...)) || last == Check {
+		return r, ctx.Err()
+	}
+
+	r.Layout, err = pack(ctx, r.Platform.Name, r.Clusters, in)
+	return r, err
+}
+
+// stop takes a stage's findings in and tells whether one is an error.
+func (r *Result) stop(loc *locator, found []diag.Finding) bool {
+	if loc != nil {
+		loc.locate(found)
+	}
+	r.Findings = diag.Group(append(r.Findings, found...))
+	return diag.HasErrors(r.Findings)
+}
+
+// selected gives the clusters to work on, sorted.
+func selected(p *model.Platform, want []string) ([]string, []diag.Finding) {
+	all := slices.Sorted(maps.Keys(p.Clusters))
+	if len(want) == 0 {
+		if len(all) == 0 {
+			return nil, []diag.Finding{{ID: "model/clusters", Message: "the platform has no clusters", Path: "platform"}}
+		}
+		return all, nil
+	}
+	var names []string
+	var found []diag.Finding
+	for _, w := range want {
+		if _, ok := p.Clusters[w]; !ok {
+			found = append(found, diag.Finding{
+				ID: "model/reference", Message: fmt.Sprintf("cluster %q does not exist", w), Hint: model.Known(w, all), Path: "platform.clusters",
+			})
+			continue
+		}
+		names = append(names, w)
+	}
+	slices.Sort(names)
+	return slices.Compact(names), found
+}
+
+// forkAt is the number of clusters from which a second evaluator is worth the
+// time that it takes to build: about 50 ms, against 20 distinct renderings of
+// a millisecond for each cluster of its own.
+const forkAt = 8
+
+func renderers(src *source.Source, clusters int) []render.Renderer {
+	out := []render.Renderer{src}
+	if clusters >= forkAt {
+		for range runtime.GOMAXPROCS(0) - 1 {
+			out = append(out, src.Fork())
+		}
+	}
+	return out
+}
+
+// pack makes the artifacts, their release and, with a key, their signatures.
+func pack(ctx context.Context, platform string, clusters []render.Cluster, in Input) (*artifact.Layout, error) {
+	o := artifact.Options{Created: in.Created}
+	var arts []*artifact.Artifact
+	for _, c := range clusters {
+		a, err := artifact.Pack(cluster(platform, c), o)
+		if err != nil {
+			return nil, err
+		}
+		arts = append(arts, a)
+	}
+	rel, err := artifact.NewRelease(platform, arts, o)
+	if err != nil {
+		return nil, err
+	}
+	l := &artifact.Layout{Release: rel}
+	if in.Signer == nil {
+		return l, nil
+	}
+	for _, s := range rel.Subjects() {
+		b, err := in.Signer.Sign(ctx, s.Digest())
+		if err != nil {
+			return nil, err
+		}
+		sig, err := artifact.NewSignature(s, b)
+		if err != nil {
+			return nil, err
+		}
+		l.Signatures = append(l.Signatures, sig)
+	}
+	return l, nil
+}
+
+// syncUnit is the unit that holds Flux's own graph.
+const syncUnit = "sync"
+
+func cluster(platform string, c render.Cluster) artifact.Cluster {
+	out := artifact.Cluster{Name: c.Name, Annotations: map[string]string{artifact.AnnotationPlatform: platform}}
+	for _, u := range c.Units {
+		if u.Name == syncUnit {
+			out.Flux = u.Objects
+			continue
+		}
+		out.Units = append(out.Units, artifact.Unit{Name: u.Name, Objects: u.Objects})
+	}
+	return out
+}
+
+// Files lays out one cluster as its artifact does.
+func Files(platform string, c render.Cluster) ([]artifact.File, error) {
+	return artifact.Files(cluster(platform, c))
+}
