@@ -263,17 +263,17 @@ func place(template string, module, row, col int, locate func(string, int) (diag
 	return pos, ok
 }
 
-// runtimePlace is where an error of evaluation came up.
+// runtimePlace is where an error of evaluation came up, or else where the Rego
+// begins: OPA does not say where it was when it was stopped.
 func runtimePlace(template string, err error, locate func(string, int) (diag.Position, bool)) []diag.Position {
+	var module, row, col int
 	var e *topdown.Error
-	if !errors.As(err, &e) || e.Location == nil {
-		return nil
+	if errors.As(err, &e) && e.Location != nil {
+		if n, err := strconv.Atoi(e.Location.File); err == nil {
+			module, row, col = n, e.Location.Row, e.Location.Col
+		}
 	}
-	module, convErr := strconv.Atoi(e.Location.File)
-	if convErr != nil {
-		return nil
-	}
-	if pos, ok := place(template, module, e.Location.Row, e.Location.Col, locate); ok {
+	if pos, ok := place(template, module, row, col, locate); ok {
 		return []diag.Position{pos}
 	}
 	return nil
