@@ -2,10 +2,9 @@
 // real API server and to real Flux. They need the build tag e2e and programs
 // that controlplane/build.sh builds:
 //
-//	internal/e2e/controlplane/build.sh controlplane
+//	internal/e2e/controlplane/build.sh controlplane cosign
 //	go test -tags e2e ./internal/e2e/...
 //
 // CONTAIN_E2E_BIN names the directory of the programs, and CONTAIN_UPSTREAM one
-// with more CRDs, as <component>/crds/*.yaml. Neither has to be set; relative
-// paths are relative to this directory.
+// with more CRDs, as <component>/crds/*.yaml. Neither has to be set.
 package e2e

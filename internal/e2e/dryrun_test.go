@@ -4,12 +4,6 @@ package e2e
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
-	"strings"
 	"testing"
 
 	"github.com/contain-platform/contain/internal/e2e/controlplane"
@@ -17,24 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
-
-// publicKey is a fresh one, in PEM.
-func publicKey(t *testing.T) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-}
-
-func indent(s, by string) string {
-	return by + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n"+by)
-}
 
 // TestDryRunJudges shows that the judge refuses what it has to, with the API
 // server's words, and nothing else.

@@ -7,11 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/contain-platform/contain/internal/e2e/controlplane"
+	"github.com/contain-platform/contain/internal/e2e/judge"
 )
 
 // testTimeout bounds what one test waits for. Flux needs a second or two.
@@ -63,7 +63,7 @@ func fail(err error) int {
 }
 
 func start(ctx context.Context, dir string) error {
-	bin, err := binaries()
+	bin, err := judge.Dir()
 	if err != nil {
 		return err
 	}
@@ -83,14 +83,6 @@ func start(ctx context.Context, dir string) error {
 		fmt.Fprintf(os.Stderr, "e2e: %-24s %5.1f s\n", s.Name, s.Duration.Seconds())
 	}
 	return nil
-}
-
-// binaries is where build.sh put the programs.
-func binaries() (string, error) {
-	if bin := os.Getenv("CONTAIN_E2E_BIN"); bin != "" {
-		return bin, nil
-	}
-	return filepath.Abs(filepath.Join("..", "..", ".cache", "e2e", "bin"))
 }
 
 // loadCRDs prefers the files under CONTAIN_UPSTREAM; what is not there comes

@@ -6,11 +6,13 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/contain-platform/contain/internal/e2e/controlplane"
+	"github.com/contain-platform/contain/internal/e2e/judge"
 	"github.com/contain-platform/contain/internal/object"
 	"github.com/fluxcd/pkg/oci"
 	"github.com/google/go-containerregistry/pkg/crane"
@@ -136,47 +138,75 @@ spec:
 	}
 }
 
-// TestFluxRefusesUnsigned shows the conditions that verification tests compare:
-// an artifact without a signature is not pulled when a key is demanded.
-func TestFluxRefusesUnsigned(t *testing.T) {
+// cosign runs the judge in dir, with an empty password for its keys.
+func cosign(ctx context.Context, t *testing.T, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, judge.Path(t, "cosign"), args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "COSIGN_PASSWORD=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("cosign %s: %v\n%s", args[0], err, out)
+	}
+}
+
+// TestFluxVerifies shows the harness on both sides of a signature, with a signer
+// and a verifier that are not ours: an artifact without one is not pulled where
+// a key is demanded, and once cosign has signed it, it is.
+func TestFluxVerifies(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
-	push(ctx, t, harness.registry.Host+"/unsigned:latest", map[string]string{
-		"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: unsigned, namespace: default}\n",
+	keys := t.TempDir()
+	cosign(ctx, t, keys, "generate-key-pair")
+	public, err := os.ReadFile(filepath.Join(keys, "cosign.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	repository := harness.registry.Host + "/verify"
+	digest := push(ctx, t, repository+":latest", map[string]string{
+		"a.yaml": "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: verify, namespace: default}\n",
 	})
 	apply(ctx, t, fmt.Sprintf(`
 apiVersion: v1
 kind: Secret
-metadata: {name: unsigned-key, namespace: flux-system}
-stringData:
-  # A P-256 public key whose other half nobody has.
-  cosign.pub: |
-%s
+metadata: {name: verify-key, namespace: flux-system}
+stringData: {cosign.pub: %q}
 ---
 apiVersion: source.toolkit.fluxcd.io/v1
 kind: OCIRepository
-metadata: {name: unsigned, namespace: flux-system}
+metadata: {name: verify, namespace: flux-system}
 spec:
   interval: 1h
   insecure: true
-  url: oci://%s/unsigned
+  url: oci://%s
   ref: {tag: latest}
-  verify: {provider: cosign, secretRef: {name: unsigned-key}}
-`, indent(publicKey(t), "    "), harness.registry.Host))
+  verify: {provider: cosign, secretRef: {name: verify-key}}
+`, public, repository))
 
-	c, err := harness.WaitRefused(ctx, ociRepository("unsigned"), "SourceVerified")
+	refused, err := harness.WaitRefused(ctx, ociRepository("verify"), "SourceVerified")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Reason != "VerificationError" {
-		t.Errorf("%s, want reason VerificationError", c)
+	want := "SourceVerified=False (VerificationError): failed to verify the signature using provider 'cosign': no matching signatures were found for '" + repository + "@" + digest + "'"
+	if refused.String() != want {
+		t.Errorf("unsigned: %s\nwant %s", refused, want)
 	}
-	t.Log(c)
-	u, err := harness.Get(ctx, ociRepository("unsigned"))
+	u, err := harness.Get(ctx, ociRepository("verify"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if a, ok, _ := unstructured.NestedMap(u.Object, "status", "artifact"); ok {
-		t.Errorf("source-controller stored the artifact %v", a)
+		t.Errorf("unsigned, and source-controller stored the artifact %v", a)
+	}
+
+	// A key needs no transparency log, and the test has no network.
+	cosign(ctx, t, keys, "sign", "--key=cosign.key", "--use-signing-config=false", "--tlog-upload=false", "--yes", repository+"@"+digest)
+	if _, err := harness.Reconcile(ctx, ociRepository("verify")); err != nil {
+		t.Fatal(err)
+	}
+	if u, err = harness.WaitCondition(ctx, ociRepository("verify"), "SourceVerified"); err != nil {
+		t.Fatal(err)
+	}
+	if got, _, _ := unstructured.NestedString(u.Object, "status", "artifact", "revision"); got != "latest@"+digest {
+		t.Errorf("signed: artifact %q, want %q", got, "latest@"+digest)
 	}
 }
