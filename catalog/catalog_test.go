@@ -6,6 +6,10 @@
 // <case>/want.yaml, or in.json and want.yaml for a single case. want.yaml
 // holds every object of the template, sorted by field, keys sorted.
 //
+// A line that names #Units, as "catalog/certmanager #Units", tests which units
+// a component has on a cluster: in.json then holds the definition's parameters
+// by their names without "#", and want.yaml its units.
+//
 // CONTAIN_UPDATE=1 rewrites the want.yaml files.
 package catalog_test
 
@@ -100,16 +104,30 @@ func testArchive(t *testing.T, file string) {
 // agree.
 func render(t *testing.T, pkg, def string, in txtar.File) string {
 	t.Helper()
-	name := path.Base(pkg)
-	src := fmt.Sprintf("import template %q\n\nplain: (template.%s & {#in: %s}).objects\ndefinition: template.%s\n", module+"/"+pkg, def, in.Data, def)
-	v := build(t, name, src)
+	parameters, result := map[string]json.RawMessage{"in": in.Data}, "objects"
+	if def == "#Units" {
+		parameters, result = nil, "units"
+		if err := json.Unmarshal(in.Data, &parameters); err != nil {
+			t.Fatalf("%s: %v", in.Name, err)
+		}
+	}
+	var src strings.Builder
+	fmt.Fprintf(&src, "import template %q\n\ndefinition: template.%s\nplain: (definition & {\n", module+"/"+pkg, def)
+	for k, data := range parameters {
+		fmt.Fprintf(&src, "\t#%s: %s\n", k, data)
+	}
+	fmt.Fprintf(&src, "}).%s\n", result)
+	v := build(t, path.Base(pkg), src.String())
 
 	filled := v.LookupPath(cue.ParsePath("definition"))
-	data := v.Context().CompileBytes(in.Data, cue.Filename(in.Name))
-	if err := data.Err(); err != nil {
-		t.Fatalf("%s: %s", in.Name, details(err))
+	for k, data := range parameters {
+		d := v.Context().CompileBytes(data, cue.Filename(in.Name))
+		if err := d.Err(); err != nil {
+			t.Fatalf("%s: %s", in.Name, details(err))
+		}
+		filled = filled.FillPath(cue.ParsePath("#"+k), d)
 	}
-	filled = filled.FillPath(cue.ParsePath("#in"), data).LookupPath(cue.ParsePath("objects"))
+	filled = filled.LookupPath(cue.ParsePath(result))
 
 	asCompiler, asCue := objects(t, in.Name, filled), objects(t, in.Name, v.LookupPath(cue.ParsePath("plain")))
 	if d := cmp.Diff(asCue, asCompiler); d != "" {
