@@ -27,6 +27,7 @@
 package registry
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -88,17 +89,20 @@ type client struct {
 	names  []name.Option
 	puller *remote.Puller
 	pusher *remote.Pusher
+	// close gives up connections; the client may be used again.
+	close func()
 }
 
 func newClient(host string, r Remote) (*client, error) {
-	c := &client{host: host}
+	c := &client{host: host, close: func() {}}
 	plain := r.PlainHTTP || loopback(hostname(host))
 	if plain {
 		c.names = append(c.names, name.Insecure)
 	}
 	next := r.Transport
 	if next == nil {
-		next = newTransport()
+		t := newTransport()
+		next, c.close = t, t.CloseIdleConnections
 	}
 	keychain := r.Keychain
 	if keychain == nil {
@@ -131,7 +135,7 @@ func newClient(host string, r Remote) (*client, error) {
 	return c, nil
 }
 
-func newTransport() http.RoundTripper {
+func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
 		DialContext:           (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
@@ -223,7 +227,7 @@ func (c *client) blob(ctx context.Context, repo name.Repository, d v1.Descriptor
 	if err != nil {
 		return nil, classify(ref, err)
 	}
-	r, err := layer.Compressed() // verifies the digest while it is read
+	r, err := layer.Compressed()
 	if err != nil {
 		return nil, classify(ref, err)
 	}
@@ -232,10 +236,7 @@ func (c *client) blob(ctx context.Context, repo name.Repository, d v1.Descriptor
 	if err != nil {
 		return nil, classify(ref, err)
 	}
-	if int64(len(data)) != d.Size {
-		return nil, &Error{Kind: Refused, Ref: display(ref), Problem: "content does not match its digest"}
-	}
-	if h, _, _ := v1.SHA256(strings.NewReader(string(data))); h != d.Digest {
+	if h, n, _ := v1.SHA256(bytes.NewReader(data)); n != d.Size || h != d.Digest {
 		return nil, &Error{Kind: Refused, Ref: display(ref), Problem: "content does not match its digest"}
 	}
 	return data, nil

@@ -98,12 +98,21 @@ func classify(ref name.Reference, err error) error {
 	if errors.Is(err, context.Canceled) {
 		return &Error{Kind: Canceled, Ref: display(ref), Problem: "canceled", cause: context.Canceled}
 	}
+	// Before the answers: where both HTTPS and HTTP were tried, the second is
+	// answered with an error that says nothing.
+	untrusted := untrusted(err)
 	var te *transport.Error
-	if errors.As(err, &te) {
+	if !untrusted && errors.As(err, &te) {
 		return answered(ref, te)
+	}
+	if mismatch(err) {
+		return &Error{Kind: Refused, Ref: display(ref), Problem: "content does not match its digest"}
 	}
 	host := Scheme + ref.Context().RegistryStr()
 	problem, hint := unreachable(err)
+	if untrusted {
+		problem, hint = "its TLS certificate is not trusted", "add the authority to the system's certificates, or name it in SSL_CERT_FILE"
+	}
 	return &Error{Kind: Unreachable, Ref: host, Problem: "cannot reach the registry: " + problem, Hint: hint}
 }
 
@@ -141,31 +150,42 @@ func oneLine(s string) string {
 	return s
 }
 
-// unreachable names what keeps a registry from answering.
-func unreachable(err error) (problem, hint string) {
+// mismatch reports whether content was read that is not what its digest says.
+// go-containerregistry has no error values for this that can be reached.
+func mismatch(err error) bool {
+	s := err.Error()
+	return strings.Contains(s, "does not match requested digest") || strings.Contains(s, "error verifying sha256 checksum")
+}
+
+func untrusted(err error) bool {
 	var (
-		dns       *net.DNSError
-		timeout   net.Error
-		record    tls.RecordHeaderError
 		cert      *tls.CertificateVerificationError
 		authority x509.UnknownAuthorityError
 		hostname  x509.HostnameError
+	)
+	return errors.As(err, &cert) || errors.As(err, &authority) || errors.As(err, &hostname)
+}
+
+// unreachable names what keeps a registry from answering.
+func unreachable(err error) (problem, hint string) {
+	var (
+		dns     *net.DNSError
+		timeout net.Error
+		record  tls.RecordHeaderError
 	)
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "connection refused", ""
 	case errors.As(err, &dns):
 		return "no such host", ""
-	case errors.As(err, &record), errors.Is(err, errPlainHTTP), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return "it speaks HTTP, not HTTPS", "plain HTTP has to be asked for, except on loopback addresses"
-	case errors.As(err, &cert), errors.As(err, &authority), errors.As(err, &hostname):
-		return "its TLS certificate is not trusted", "add the authority to the system's certificates, or name it in SSL_CERT_FILE"
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return "timed out", ""
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
 		return "connection lost", ""
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return "no route to host", ""
+	case errors.As(err, &record), errors.Is(err, errPlainHTTP), strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return "it speaks HTTP, not HTTPS", "plain HTTP has to be asked for, except on loopback addresses"
 	}
 	// The innermost error is the one without URLs around it.
 	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {

@@ -98,6 +98,7 @@ func Push(ctx context.Context, l *artifact.Layout, ref string, o PushOptions) (*
 	if err != nil {
 		return nil, err
 	}
+	defer p.client.close()
 	if err := p.stage(ctx); err != nil {
 		return p.result(), err
 	}

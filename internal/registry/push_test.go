@@ -2,6 +2,11 @@ package registry
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
@@ -20,13 +25,18 @@ import (
 	"github.com/contain-platform/contain/internal/sign"
 )
 
-// keys are made once: scrypt is slow on purpose.
+// keys are not encrypted: scrypt is slow on purpose.
 var keys = sync.OnceValue(func() (k struct{ signer, other *sign.Signer }) {
 	for _, s := range []**sign.Signer{&k.signer, &k.other} {
-		private, _, err := sign.GenerateKey(nil)
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			panic(err)
 		}
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		if err != nil {
+			panic(err)
+		}
+		private := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 		if *s, err = sign.LoadSigner(private, nil); err != nil {
 			panic(err)
 		}
@@ -308,13 +318,23 @@ func TestPushFaults(t *testing.T) {
 		"unauthorized": func(w http.ResponseWriter) { w.WriteHeader(401) },
 	}
 	clusters := []string{"dev", "prod", artifact.ReleaseName}
+	before, next := signed(t, layout(t, "dev=1", "prod=1"), k.signer), layout(t, "dev=2", "prod=2")
 	check := func(t *testing.T, s *server) {
 		t.Helper()
-		for _, c := range clusters {
-			if d := s.tag(t, c); d != "" {
-				if _, err := Verify(context.Background(), s.ref+"/"+c, verifier, quick); err != nil {
-					t.Errorf("tag of %s: %v", c, err)
-				}
+		moved := false
+		for i, c := range clusters {
+			moved = moved || s.tag(t, c) != before.Release.Subjects()[i].Digest()
+			if _, err := Verify(context.Background(), s.ref+"/"+c, verifier, quick); err != nil {
+				t.Errorf("tag of %s: %v", c, err)
+			}
+		}
+		if !moved {
+			return
+		}
+		// One tag moved, so that everything is there to follow.
+		for _, sub := range next.Release.Subjects() {
+			if _, err := Verify(context.Background(), s.ref+"/"+sub.Name+"@"+sub.Digest(), verifier, quick); err != nil {
+				t.Errorf("a tag moved before %s was ready: %v", sub.Name, err)
 			}
 		}
 	}
@@ -327,8 +347,11 @@ func TestPushFaults(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/still=%v", name, still), func(t *testing.T) {
 				t.Parallel()
 				for n := 1; ; n += stride {
-					s := newServer(t, nil)
-					mustPush(t, layout(t, "dev=1", "prod=1"), s.ref, pushOptions(k.signer))
+					h, err := Handler(ServeOptions{Layout: before, Path: "fleet", Writable: true})
+					if err != nil {
+						t.Fatal(err)
+					}
+					s := newServer(t, h)
 					fired := false
 					s.setFault(func(i int, w http.ResponseWriter, r *http.Request) bool {
 						if i < n || i > n && !still {
@@ -338,8 +361,7 @@ func TestPushFaults(t *testing.T) {
 						answer(w)
 						return true
 					})
-					next := layout(t, "dev=2", "prod=2")
-					_, err := Push(context.Background(), next, s.ref, pushOptions(k.signer))
+					_, err = Push(context.Background(), next, s.ref, pushOptions(k.signer))
 					s.mu.Lock()
 					done := !fired
 					s.mu.Unlock()

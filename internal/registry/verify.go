@@ -79,6 +79,7 @@ func Verify(ctx context.Context, ref string, keys []*sign.Verifier, r Remote) (*
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Ref: ref, Problem: err.Error()}
 	}
+	defer c.close()
 	parsed, err := name.ParseReference(host+"/"+rest, c.names...)
 	if err != nil {
 		return nil, &Error{Kind: Invalid, Ref: ref, Problem: "not a reference: oci://HOST/PATH, then :TAG or @sha256:DIGEST or nothing"}
