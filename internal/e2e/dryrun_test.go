@@ -101,3 +101,40 @@ func wantRefusals(ctx context.Context, t *testing.T, objs []*object.Object, want
 		t.Errorf("refusals (-want +got):\n%s", diff)
 	}
 }
+
+// TestApplyServesDefinitionsFirst gives a definition and an object of its kind
+// at once, in the wrong order.
+func TestApplyServesDefinitionsFirst(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	apply(ctx, t, `
+apiVersion: apply.example.com/v1
+kind: Thing
+metadata: {name: a, namespace: apply-first}
+spec: {a: b}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.apply.example.com}
+spec:
+  group: apply.example.com
+  names: {kind: Thing, plural: things}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema: {type: object, properties: {spec: {type: object, additionalProperties: {type: string}}}}
+`)
+	id := object.ID{Group: "apply.example.com", Version: "v1", Kind: "Thing", Namespace: "apply-first", Name: "a"}
+	if _, err := harness.Get(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.Delete(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	if err := harness.WaitGone(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -154,13 +154,30 @@ func ReadYAML(stream []byte) ([]*object.Object, error) {
 }
 
 // Apply stores objects by server-side apply, strictly, in the order of package
-// object: definitions and namespaces first. It stops at the first refusal.
-// Namespaces that objects name without bringing them are made.
+// object: definitions, which are served before anything else is stored, then
+// namespaces. It stops at the first refusal. Namespaces that objects name
+// without bringing them are made.
 func (cp *ControlPlane) Apply(ctx context.Context, objs []*object.Object) error {
-	if err := cp.ensureNamespaces(ctx, objs); err != nil {
+	var definitions []CRD
+	var rest []*object.Object
+	for _, o := range slices.SortedFunc(slices.Values(objs), object.Compare) {
+		if o.Kind != "CustomResourceDefinition" {
+			rest = append(rest, o)
+			continue
+		}
+		u := &unstructured.Unstructured{}
+		if err := u.UnmarshalJSON(o.JSON); err != nil {
+			return fmt.Errorf("%s: %w", o.ID, err)
+		}
+		definitions = append(definitions, CRD{File: o.ID.String(), Object: u})
+	}
+	if err := cp.ApplyCRDs(ctx, definitions); err != nil {
 		return err
 	}
-	for _, o := range slices.SortedFunc(slices.Values(objs), object.Compare) {
+	if err := cp.ensureNamespaces(ctx, rest); err != nil {
+		return err
+	}
+	for _, o := range rest {
 		if err := cp.cluster.patch(ctx, o, nil); err != nil {
 			return fmt.Errorf("%s: %w", o.ID, err)
 		}
