@@ -20,11 +20,23 @@ func Check(clusters []render.Cluster) []diag.Finding {
 	var out []diag.Finding
 	for _, c := range clusters {
 		fs := graph(c.Units)
+		fs = append(fs, empty(c.Units)...)
 		fs = append(fs, owners(c.Units)...)
 		fs = append(fs, references(c.Units)...)
 		for _, f := range fs {
 			f.Cluster = c.Name
 			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// empty finds units without objects, which kustomize refuses to build.
+func empty(units []render.Unit) []diag.Finding {
+	var out []diag.Finding
+	for _, u := range units {
+		if len(u.Objects) == 0 {
+			out = append(out, diag.Finding{ID: "flux/empty-unit", Unit: u.Name, Message: fmt.Sprintf("unit %s has no objects", u.Name)})
 		}
 	}
 	return out

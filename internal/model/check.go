@@ -193,18 +193,24 @@ func (c *checker) ref(what, name string, known map[string]bool, path ...string) 
 	if known[name] {
 		return
 	}
-	hint := ""
-	if n := nearest(name, known); n != "" {
-		hint = fmt.Sprintf("did you mean %q?", n)
-	} else if len(known) > 0 && len(known) <= 12 {
-		hint = "there is " + and(slices.Sorted(maps.Keys(known)))
-	}
-	c.add("model/reference", fmt.Sprintf("%s %q does not exist", what, name), hint, path...)
+	c.add("model/reference", fmt.Sprintf("%s %q does not exist", what, name), Known(name, slices.Sorted(maps.Keys(known))), path...)
 }
 
-func nearest(name string, known map[string]bool) string {
+// Known is the hint for a name that is not among the known ones, sorted: the
+// nearest of them, or all when they are few.
+func Known(name string, known []string) string {
+	if n := nearest(name, known); n != "" {
+		return fmt.Sprintf("did you mean %q?", n)
+	}
+	if len(known) > 0 && len(known) <= 12 {
+		return "there is " + and(known)
+	}
+	return ""
+}
+
+func nearest(name string, known []string) string {
 	best, dist := "", 3 // further apart is another word
-	for _, k := range slices.Sorted(maps.Keys(known)) {
+	for _, k := range known {
 		if d := levenshtein.ComputeDistance(name, k); d < dist {
 			best, dist = k, d
 		}

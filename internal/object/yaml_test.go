@@ -3,8 +3,11 @@ package object
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -200,6 +203,73 @@ spec:
 	if d := cmp.Diff(want, string(o.YAML())); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+}
+
+// Readers other than the two in check differ about lines of blanks alone, tabs
+// at the start and characters that nobody sees: no block for these.
+func TestYAMLQuotes(t *testing.T) {
+	for s, want := range map[string]string{
+		"a\n \nb":    `"a\n \nb"`,
+		"a\n\t":      `"a\n\t"`,
+		"\ta\nb":     `"\ta\nb"`,
+		"\na":        `"\na"`,
+		"a\r\nb":     `"a\r\nb"`,
+		"a\u2028b":   `"a\u2028b"`,
+		"\U000e0001": `"\U000E0001"`,
+		"\x01":       `"\x01"`,
+		`{"a": "b"}`: `'{"a": "b"}'`,
+		`it's "a"`:   `it's "a"`,
+		`"it's"`:     `"\"it's\""`,
+		"10.0.0.0/8": `10.0.0.0/8`,
+		"1.0":        `"1.0"`,
+		"=":          `"="`,
+	} {
+		raw, err := json.Marshal(map[string]any{"apiVersion": "v1", "kind": "A", "metadata": map[string]any{"name": "a"}, "x": s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := New("", raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, got, _ := strings.Cut(string(o.YAML()), "\nx: ")
+		if got != want+"\n" {
+			t.Errorf("%q: got %s, want %s", s, got, want)
+		}
+	}
+}
+
+// Every CRD that upstream publishes reads back: CONTAIN_UPSTREAM names the
+// directory that they are below.
+func TestYAMLUpstream(t *testing.T) {
+	dir := os.Getenv("CONTAIN_UPSTREAM")
+	if dir == "" {
+		t.Skip("CONTAIN_UPSTREAM is not set: upstream's CRDs are not written and read back")
+	}
+	n := 0
+	err := filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(p) != ".yaml" || filepath.Base(filepath.Dir(p)) != "crds" {
+			return err
+		}
+		b, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		raw, err := sigsyaml.YAMLToJSON(b)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p, err)
+		}
+		n++
+		check(t, raw)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n == 0 {
+		t.Error("no CRDs found")
+	}
+	t.Logf("%d CRDs", n)
 }
 
 func TestYAMLNumbers(t *testing.T) {

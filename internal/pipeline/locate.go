@@ -43,11 +43,11 @@ func (l *locator) find(f *diag.Finding) []diag.Position {
 		if err != nil {
 			steps = nil
 		}
-		field := ""
-		if o := l.object(f.Cluster, f.Unit, f.Object); o != nil {
-			field = o.Field
+		u, o := l.object(f.Cluster, f.Unit, f.Object)
+		if o == nil {
+			return nil
 		}
-		return l.values.Field(f.Cluster, f.Unit, field, steps)
+		return l.values.Field(u.Template, f.Cluster, f.Unit, o.Field, steps)
 	case f.Unit != "":
 		path := model.Path("out", "inputs", f.Cluster, f.Unit)
 		if f.Path != "" {
@@ -60,7 +60,7 @@ func (l *locator) find(f *diag.Finding) []diag.Position {
 	return nil
 }
 
-func (l *locator) object(cluster, unit, name string) *object.Object {
+func (l *locator) object(cluster, unit, name string) (render.Unit, *object.Object) {
 	for _, c := range l.clusters {
 		if c.Name != cluster {
 			continue
@@ -71,10 +71,10 @@ func (l *locator) object(cluster, unit, name string) *object.Object {
 			}
 			for _, o := range u.Objects {
 				if o.String() == name {
-					return o
+					return u, o
 				}
 			}
 		}
 	}
-	return nil
+	return render.Unit{}, nil
 }

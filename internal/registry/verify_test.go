@@ -383,12 +383,27 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// plainOnly is a registry that speaks HTTP; it must not be asked anything.
+// plainOnly is a registry that speaks HTTP. It must not be asked anything over
+// that, and panics: credentials would be on the wire already.
 func plainOnly(r *http.Request) (*http.Response, error) {
-	if r.URL.Scheme == "https" {
-		return nil, errors.New("http: server gave HTTP response to HTTPS client")
+	if r.URL.Scheme != "https" {
+		panic("was sent a request over plain HTTP: " + r.URL.String())
 	}
-	return nil, errors.New("was sent a request over plain HTTP")
+	return nil, errors.New("http: server gave HTTP response to HTTPS client")
+}
+
+// With leave, plain HTTP reaches hosts that are not loopback ones.
+func TestPlainHTTP(t *testing.T) {
+	l := signed(t, layout(t, "dev=1"), keys().signer)
+	s := newServer(t, served(t, l))
+	r := quick
+	r.PlainHTTP = true
+	r.Transport = &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, network, s.Listener.Addr().String())
+	}}
+	if _, err := Verify(context.Background(), "oci://registry.example:5000/fleet/dev", []*sign.Verifier{keys().signer.Verifier()}, r); err != nil {
+		t.Error(err)
+	}
 }
 
 func status(code int) func(http.ResponseWriter, *http.Request) {

@@ -27,13 +27,17 @@ func (l *Locator) Path(path string) []diag.Position {
 	if p.Err() != nil {
 		return nil
 	}
-	return l.locate(p.Selectors())
+	return l.locate(l.s.root, p.Selectors())
 }
 
-// Field is Path for a field of a rendered object: object is the name in the
-// template's objects, field the steps inside, {"spec", "containers", "0"}.
-func (l *Locator) Field(cluster, unit, object string, field []string) []diag.Position {
-	sels := []cue.Selector{cue.Str("out"), cue.Str("objects"), cue.Str(cluster), cue.Str(unit), cue.Str(object)}
+// Field is Path for a field of a rendered object: template and unit say which
+// rendering, object is the name in the template's objects, and field the steps
+// inside, {"spec", "containers", "0"}. The unit is evaluated with its inputs as
+// CUE values, which still know where they come from.
+func (l *Locator) Field(template, cluster, unit, object string, field []string) []diag.Position {
+	in := l.s.root.LookupPath(cue.MakePath(cue.Str("out"), cue.Str("inputs"), cue.Str(cluster), cue.Str(unit), cue.Str("in")))
+	t := l.s.root.LookupPath(templatesPath).LookupPath(cue.MakePath(cue.Str(template))).FillPath(inPath, in)
+	sels := []cue.Selector{cue.Str("objects"), cue.Str(object)}
 	for _, f := range field {
 		if n, err := strconv.Atoi(f); err == nil {
 			sels = append(sels, cue.Index(n))
@@ -41,30 +45,30 @@ func (l *Locator) Field(cluster, unit, object string, field []string) []diag.Pos
 		}
 		sels = append(sels, cue.Str(f))
 	}
-	ps := l.locate(sels)
+	ps := l.locate(t, sels)
 	// A value that no line of the user's leads to belongs to whoever wrote the
 	// surroundings, in the end to the cluster.
-	for n := len(sels) - 1; n > 4 && !l.s.anyUser(ps); n-- {
-		ps = append(l.users(sels[:n]), ps...)
+	for n := len(sels) - 1; n > 1 && !l.s.anyUser(ps); n-- {
+		ps = append(l.users(t, sels[:n]), ps...)
 	}
 	if !l.s.anyUser(ps) {
-		ps = append(l.users([]cue.Selector{cue.Str("platform"), cue.Str("clusters"), cue.Str(cluster)}), ps...)
+		ps = append(l.users(l.s.root, []cue.Selector{cue.Str("platform"), cue.Str("clusters"), cue.Str(cluster)}), ps...)
 	}
 	return ps
 }
 
 // users are the positions of the user's alone.
-func (l *Locator) users(sels []cue.Selector) []diag.Position {
-	return slices.DeleteFunc(l.locate(sels), func(p diag.Position) bool { return l.s.catalog[p.File] })
+func (l *Locator) users(v cue.Value, sels []cue.Selector) []diag.Position {
+	return slices.DeleteFunc(l.locate(v, sels), func(p diag.Position) bool { return l.s.catalog[p.File] })
 }
 
 func (s *Source) anyUser(ps []diag.Position) bool {
 	return slices.ContainsFunc(ps, func(p diag.Position) bool { return !s.catalog[p.File] })
 }
 
-func (l *Locator) locate(sels []cue.Selector) []diag.Position {
+func (l *Locator) locate(root cue.Value, sels []cue.Selector) []diag.Position {
 	for len(sels) > 0 {
-		if v := l.s.root.LookupPath(cue.MakePath(sels...)); v.Exists() {
+		if v := root.LookupPath(cue.MakePath(sels...)); v.Exists() {
 			ps, panicked := l.s.origins(v)
 			if panicked {
 				l.s = l.s.Fork()

@@ -15,13 +15,16 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/inject/embed"
 	"cuelang.org/go/cue/load"
+	"cuelang.org/go/cue/parser"
 
 	"github.com/contain-platform/contain/internal/diag"
 )
@@ -53,7 +56,8 @@ func Load(fsys fs.FS, dir string) (*Source, []diag.Finding) {
 		FromFSPath: s.display,
 		// An empty environment with the registry switched off: CUE would
 		// otherwise ask registry.cue.works for modules that are not there.
-		Env: []string{"CUE_REGISTRY=none"},
+		Env:       []string{"CUE_REGISTRY=none"},
+		ParseFile: parseFile,
 	}
 	insts := load.Instances([]string{"."}, cfg)
 	if len(insts) != 1 {
@@ -65,9 +69,7 @@ func Load(fsys fs.FS, dir string) (*Source, []diag.Finding) {
 	}
 	s.catalog = map[string]bool{}
 	s.markCatalog(s.inst, map[*build.Instance]bool{})
-	if fs := s.build(); fs != nil {
-		return nil, fs
-	}
+	s.build()
 	return s, nil
 }
 
@@ -90,24 +92,52 @@ func (s *Source) markCatalog(inst *build.Instance, seen map[*build.Instance]bool
 	}
 }
 
+// parseFile parses a file as CUE would, but leaves out what #Output shows to
+// people, the objects of every cluster: cue evaluates a package whole when it
+// builds it, and the compiler renders objects from inputs.
+func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
+	f, err := parser.ParseFile(name, src, cfg)
+	if err != nil || path.Base(name) != outputFile {
+		return f, err
+	}
+	for _, d := range f.Decls {
+		def, ok := d.(*ast.Field)
+		if !ok || !labelled(def, outputDefinition) {
+			continue
+		}
+		if st, ok := def.Value.(*ast.StructLit); ok {
+			st.Elts = slices.DeleteFunc(st.Elts, func(d ast.Decl) bool {
+				f, ok := d.(*ast.Field)
+				return ok && labelled(f, "objects")
+			})
+		}
+	}
+	return f, nil
+}
+
+// Where the catalog defines what a platform gives out: catalog/output.cue.
+const (
+	outputFile       = "output.cue"
+	outputDefinition = "#Output"
+)
+
+func labelled(f *ast.Field, name string) bool {
+	label, _, err := ast.LabelName(f.Label)
+	return err == nil && label == name
+}
+
 // Fork gives a Source over the same files with a cue.Context of its own, for
 // use by another goroutine. Nothing is read or parsed again.
 func (s *Source) Fork() *Source {
 	f := *s
-	if fs := f.build(); fs != nil {
-		// The same files built before.
-		panic("source: fork of a valid source: " + fs[0].Message)
-	}
+	f.build()
 	return &f
 }
 
-func (s *Source) build() []diag.Finding {
+// build compiles the files and evaluates them, inputs included.
+func (s *Source) build() {
 	s.ctx = cuecontext.New(cuecontext.WithInjection(embed.New()))
 	s.root = s.ctx.BuildInstance(s.inst)
-	if !s.root.Exists() {
-		return s.findings(s.root.Err())
-	}
-	return nil
 }
 
 // readable tells whether the directory can be read at all, since CUE's own

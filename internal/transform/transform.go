@@ -30,7 +30,7 @@ func Apply(clusters []render.Cluster) ([]render.Cluster, []diag.Finding) {
 	for i, c := range clusters {
 		out[i] = render.Cluster{Name: c.Name, Units: slices.Clone(c.Units)}
 		matched := map[[2]string]bool{} // by component and patch
-		first := map[[2]string]string{}  // the unit that a finding names
+		first := map[[2]string]string{} // the unit that a finding names
 		for j := range out[i].Units {
 			u := &out[i].Units[j]
 			if len(u.Patches) == 0 {

@@ -45,3 +45,56 @@ func TestFresh(t *testing.T) {
 		t.Error("the generated file is not as cue fmt would write it")
 	}
 }
+
+// What a schema says and CUE would not is refused, not dropped.
+func TestUnknownSchema(t *testing.T) {
+	for keyword, property := range map[string]map[string]any{
+		"maxItems":  {"type": "array", "maxItems": 3, "items": map[string]any{"type": "string"}},
+		"items":     {"type": "array"},
+		"type":      {"type": "null"},
+		"minLength": {"type": "string", "minLength": 3},
+		"enum":      {"type": "string", "enum": []any{1}},
+	} {
+		r := rule.Rule{ID: "a/b", Parameters: map[string]any{"type": "object", "properties": map[string]any{"x": property}}}
+		if _, err := gen.CUE([]rule.Rule{r}); err == nil {
+			t.Errorf("%s: no error", keyword)
+		}
+	}
+}
+
+// Everything that a schema can say comes out as the CUE that says it.
+func TestSchema(t *testing.T) {
+	r := rule.Rule{ID: "a/b", Title: "T", Description: "D.", Parameters: map[string]any{
+		"type":     "object",
+		"required": []any{"re"},
+		"properties": map[string]any{
+			"n":    map[string]any{"type": "integer", "minimum": 1, "maximum": 9, "default": 2},
+			"f":    map[string]any{"type": "number", "default": 0.5},
+			"re":   map[string]any{"type": "string", "pattern": "^a+$"},
+			"one":  map[string]any{"type": "string", "enum": []any{"a", "b"}},
+			"on":   map[string]any{"type": "boolean", "description": "Turns it on."},
+			"list": map[string]any{"type": "array", "items": map[string]any{"type": "object", "properties": map[string]any{"s": map[string]any{"type": "string", "minLength": 1}}}},
+		},
+	}}
+	b, err := gen.CUE([]rule.Rule{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := bytes.Cut(b, []byte("#Parameters: "))
+	got, _, _ = bytes.Cut(got, []byte("\t\ttemplate:"))
+	want := `{
+			f?: number
+			list?: [...{
+				s?: string & !=""
+			}]
+			n?: int & >=1 & <=9
+			// Turns it on.
+			on?:  bool
+			one?: "a" | "b"
+			re!:  =~"^a+$"
+		}
+`
+	if string(got) != want {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+}
