@@ -104,7 +104,7 @@ func TestLoadErrors(t *testing.T) {
 		{file, "enforcement: warn", "enforcement: shout", `policies/demo/no-names/rule.rego: custom.enforcement is "shout", want deny, warn or dryrun`},
 		{file, "#   severity", "#   serverity: low\n#   severity", "policies/demo/no-names/rule.rego: custom.serverity is not a field of a rule"},
 		{file, "title: No names", "title: \"\"", "policies/demo/no-names/rule.rego: METADATA has no title or no description"},
-		{file, "match:", "match: []\n# x:", "policies/demo/no-names/rule.rego: custom.match names no kinds"},
+		{file, "match:\n#   - apiGroups: [\"\"]\n#     kinds: [Pod]\n", "match: []\n", "policies/demo/no-names/rule.rego: custom.match names no kinds"},
 		{file, "type: object", "type: array", "policies/demo/no-names/rule.rego: custom.parameters is no schema of an object"},
 		{file, "# METADATA", "# DATA", "policies/demo/no-names/rule.rego: has no METADATA comment on its package"},
 		{file, "data.lib.b\n", "data.lib.c\n", "policies/demo/no-names/rule.rego: imports data.lib.c, which policies/lib does not hold"},
