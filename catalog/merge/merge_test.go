@@ -31,7 +31,9 @@ import "github.com/contain-platform/contain/catalog/merge"
 	_env: #platform.environments[#cluster.environment]
 	_o: {
 		for k in ["one", "two"] {
-			(k): (merge.#Three & {a: P.components[k], b: _env.components[k], c: C.components[k]}).out
+			// One layer as it is, as components have it, and one made by a
+			// comprehension, as extensions have it.
+			(k): (merge.#Three & {a: {for f, v in P.components[k] if f != "clusters" {(f): v}}, b: _env.components[k], c: C.components[k]}).out
 		}
 	}
 	units: {
