@@ -112,9 +112,14 @@ func render(t *testing.T, pkg, def string, in txtar.File) string {
 		}
 	}
 	var src strings.Builder
-	fmt.Fprintf(&src, "import template %q\n\ndefinition: template.%s\nplain: (definition & {\n", module+"/"+pkg, def)
+	fmt.Fprintf(&src, "import template %q\n\ndefinition: template.%s\n", module+"/"+pkg, def)
+	// Beside the call, as a platform is beside its output.
 	for k, data := range parameters {
-		fmt.Fprintf(&src, "\t#%s: %s\n", k, data)
+		fmt.Fprintf(&src, "parameters: %s: %s\n", k, data)
+	}
+	src.WriteString("plain: (definition & {\n")
+	for k := range parameters {
+		fmt.Fprintf(&src, "\t#%s: parameters.%s\n", k, k)
 	}
 	fmt.Fprintf(&src, "}).%s\n", result)
 	v := build(t, path.Base(pkg), src.String())
