@@ -485,3 +485,62 @@ func (g *generator) objects(n int) []*object.Object {
 	}
 	return out
 }
+
+// A template is accepted if and only if Gatekeeper accepts it; of what
+// Gatekeeper accepts only the built-ins that reach out are refused.
+func TestAcceptsWhatGatekeeperAccepts(t *testing.T) {
+	for _, c := range []struct {
+		rego string
+		want bool
+	}{
+		{"import rego.v1\nviolation contains {\"msg\": \"m\"} if true", false},
+		{"import future.keywords\nviolation contains {\"msg\": \"m\"} if true", true},
+		{"import data.lib.x\nviolation[{\"msg\": \"m\"}] { x.y }", true},
+		{"import data.inventory\nviolation[{\"msg\": \"m\"}] { inventory.y }", false},
+		{"import input.review as r\nviolation[{\"msg\": \"m\"}] { r }", false},
+		{"violation[{\"msg\": \"m\"}] { data.inventory[data.foo.x] }", true},
+		{"violation[{\"msg\": \"m\"}] { data[\"inventory\"].foo }", true},
+		{"violation[{\"msg\": \"m\"}] { data.always.foo }\nfoo = 1", false},
+		{"violation[{\"msg\": \"m\"}] { x := data; x.foo }", false},
+		{"violation[{\"msg\": \"m\"}] { true }\nx { http := {\"send\": 1}; http.send == 1 }", true},
+		{"violation[{\"msg\": \"m\"}] { trace(\"x\") }", true},
+		{"violation[msg] { msg := \"m\" }", false},
+		{"violation[{\"details\": {}}] { true }", false},
+		{"violation = x { x := {{\"msg\": \"m\"}} }", true},
+		{"violation(x) = y { y := x }", false},
+		{"violation[\"a\"] = y { y := {\"msg\": \"m\"} }", false},
+		{"default violation = false", false},
+		{"violation.a.b { true }", false},
+	} {
+		templates := fromYAML(t, strings.Split(always, "  targets:")[0]+
+			"  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      package always\n      "+
+			strings.ReplaceAll(c.rego, "\n", "\n      "))
+		_, findings := policy.Compile(templates, nil, policy.Options{})
+		gatekeeper := acceptedByGatekeeper(t, templates[0])
+		if got := len(findings) == 0; got != gatekeeper || got != c.want {
+			t.Errorf("%q: accepted is %v, of Gatekeeper %v, want %v: %v", c.rego, got, gatekeeper, c.want, findings)
+		}
+	}
+}
+
+func acceptedByGatekeeper(t *testing.T, o *object.Object) bool {
+	t.Helper()
+	d, err := regodriver.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.NewClient(client.Targets(&target.K8sValidationTarget{}), client.Driver(d),
+		client.EnforcementPoints(util.WebhookEnforcementPoint))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scheme := runtime.NewScheme()
+	if err := apis.AddToScheme(scheme); err != nil {
+		t.Fatal(err)
+	}
+	templ, err := reader.ToTemplate(scheme, toUnstructured(t, o))
+	if err == nil {
+		_, err = c.AddTemplate(context.Background(), templ)
+	}
+	return err == nil
+}

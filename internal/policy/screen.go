@@ -45,6 +45,24 @@ const (
 	libPrefix       = "libs"
 )
 
+// hookQuery asks of a violation what the driver's hook module does
+// (pkg/client/drivers/rego/rego.go), so that types which do not fit the hook do
+// not fit here.
+const hookQuery = `data.template.violation[r]; details := object.get(r, "details", {}); msg := r.msg`
+
+// hookProblem says that hookQuery does not compile: it is about the template's
+// violation rule, whatever OPA says about the hook.
+func hookProblem(rule *ast.Module) []problem {
+	p := problem{id: FindingRego, msg: "violation must be a set of objects that have msg, a string, and may have details, an object"}
+	for _, r := range rule.Rules {
+		if r.Head.Name == "violation" && r.Location != nil {
+			p.row, p.col = r.Location.Row, r.Location.Col
+			break
+		}
+	}
+	return []problem{p}
+}
+
 // problem is something wrong with a template's Rego.
 type problem struct {
 	id       string
@@ -89,13 +107,13 @@ func compileScreen(src *regoschema.Source) (*screen, []problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	body, err := ast.ParseBodyWithOpts("data."+templatePackage+".violation[_]", ast.ParserOptions{RegoVersion: ast.RegoV0})
+	body, err := ast.ParseBodyWithOpts(hookQuery, ast.ParserOptions{RegoVersion: ast.RegoV0})
 	if err != nil {
 		return nil, problemsOf(0, err)
 	}
 	query, err := compiler.QueryCompiler().Compile(body)
 	if err != nil {
-		return nil, problemsOf(0, err)
+		return nil, hookProblem(modules[0])
 	}
 	store := inmem.New()
 	txn, err := store.NewTransaction(context.Background())
