@@ -37,7 +37,7 @@ first layer, which must be Flux's gzip tar.`,
 			if format == diag.JSON {
 				return writeJSON(e.Stdout, rep)
 			}
-			fmt.Fprintf(e.Stdout, "%s\n  signed by the key SHA256:%s (%s)\n", rep.Ref, rep.Signature.Fingerprint, rep.Signature.Form)
+			fmt.Fprintf(e.Stdout, "%s\n  signed by the key %s (%s)\n", rep.Ref, rep.Signature.Fingerprint, rep.Signature.Form)
 			if len(rep.Members) > 0 {
 				fmt.Fprintf(e.Stdout, "  release of %s\n", plural(len(rep.Members), "cluster"))
 				for _, m := range rep.Members {
