@@ -13,13 +13,17 @@ package schema_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/load"
+	"cuelang.org/go/cue/parser"
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 )
@@ -113,4 +117,64 @@ func vet(root, file string, src []byte) string {
 		return ""
 	}
 	return errors.Details(err, &errors.Config{Cwd: root, ToSlash: true})
+}
+
+// TestEveryDefinitionHasCases asks one accept and one reject case of each
+// definition, written as schema.#Name.
+func TestEveryDefinitionHasCases(t *testing.T) {
+	seen := map[string]map[string]bool{"accept": {}, "reject": {}}
+	archives, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	use := regexp.MustCompile(`schema\.(#[A-Za-z0-9]+)`)
+	for _, file := range archives {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range a.Files {
+			kind, _, _ := strings.Cut(f.Name, "/")
+			if !strings.HasSuffix(f.Name, ".cue") || seen[kind] == nil {
+				continue
+			}
+			for _, m := range use.FindAllSubmatch(f.Data, -1) {
+				seen[kind][string(m[1])] = true
+			}
+		}
+	}
+	for _, d := range definitions(t) {
+		for _, kind := range []string{"accept", "reject"} {
+			if !seen[kind][d] {
+				t.Errorf("schema.%s has no %s case", d, kind)
+			}
+		}
+	}
+}
+
+// definitions are the names of the package's top-level definitions, sorted for
+// determinism.
+func definitions(t *testing.T) []string {
+	files, err := filepath.Glob("*.cue")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, file := range files {
+		f, err := parser.ParseFile(file, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range f.Decls {
+			field, ok := d.(*ast.Field)
+			if !ok {
+				continue
+			}
+			if name, _, err := ast.LabelName(field.Label); err == nil && strings.HasPrefix(name, "#") {
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
