@@ -2,6 +2,7 @@ package policy
 
 import (
 	"encoding/json"
+	"fmt"
 
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/match"
 	mutationtypes "github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/types"
@@ -49,31 +50,34 @@ type admission struct {
 type namespaceView struct {
 	typed *corev1.Namespace
 	tree  map[string]any
+	// err says why the object is no Namespace, with labels that are no strings
+	// for example. It fails the review of every object that is in it.
+	err error
 }
 
-func viewNamespace(name string, o *object.Object) (namespaceView, error) {
+func viewNamespace(name string, o *object.Object) namespaceView {
 	var raw []byte
 	switch {
 	case o != nil:
 		var err error
 		if raw, _, err = admitted(o); err != nil {
-			return namespaceView{}, err
+			return namespaceView{err: err}
 		}
 	case inEveryCluster(name):
 		raw, _ = json.Marshal(map[string]any{"metadata": map[string]any{
 			"name": name, "labels": map[string]any{corev1.LabelMetadataName: name},
 		}})
 	default:
-		return namespaceView{}, nil
+		return namespaceView{}
 	}
 	ns := &corev1.Namespace{}
 	if err := json.Unmarshal(raw, ns); err != nil {
-		return namespaceView{}, err
+		return namespaceView{err: fmt.Errorf("reading Namespace %s: %w", name, err)}
 	}
 	// The webhook reads a typed Namespace and gives policies its JSON
 	// (gatekeeper pkg/util/namespace.go).
 	tree, err := util.NamespaceToMap(ns)
-	return namespaceView{ns, tree}, err
+	return namespaceView{ns, tree, err}
 }
 
 // admitted is the object's JSON and tree after the one default of the API
@@ -107,6 +111,9 @@ func admitted(o *object.Object) ([]byte, map[string]any, error) {
 // creates the object. It has no uid and no options: they differ from request
 // to request, and no build can know them.
 func admit(o *object.Object, ns namespaceView) (*admission, error) {
+	if ns.err != nil {
+		return nil, ns.err
+	}
 	raw, tree, err := admitted(o)
 	if err != nil {
 		return nil, err

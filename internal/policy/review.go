@@ -54,10 +54,7 @@ func (s *Set) Review(ctx context.Context, objs []*object.Object, namespaces Name
 	if namespaces == nil {
 		namespaces = func(string) *object.Object { return nil }
 	}
-	keys, jobs, err := s.plan(objs, namespaces)
-	if err != nil {
-		return nil, err
-	}
+	keys, jobs := s.plan(objs, namespaces)
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
@@ -91,9 +88,8 @@ func (s *Set) Review(ctx context.Context, objs []*object.Object, namespaces Name
 	return out, nil
 }
 
-// plan finds the objects that this Set has not judged yet. A Namespace that is
-// none fails the object's review later, as it would fail the webhook's.
-func (s *Set) plan(objs []*object.Object, namespaces Namespaces) ([]memoKey, []*job, error) {
+// plan finds the objects that this Set has not judged yet.
+func (s *Set) plan(objs []*object.Object, namespaces Namespaces) ([]memoKey, []*job) {
 	keys := make([]memoKey, len(objs))
 	var jobs []*job
 	planned := map[memoKey]bool{}
@@ -109,11 +105,7 @@ func (s *Set) plan(objs []*object.Object, namespaces Namespaces) ([]memoKey, []*
 			var ok bool
 			if ns, ok = views[o.Namespace]; !ok {
 				found := namespaces(o.Namespace)
-				view, err := viewNamespace(o.Namespace, found)
-				if err != nil {
-					return nil, nil, fmt.Errorf("%s: %w", found, err)
-				}
-				ns.view = view
+				ns.view = viewNamespace(o.Namespace, found)
 				if found != nil {
 					ns.key = sha256.Sum256(found.JSON)
 				}
@@ -127,7 +119,7 @@ func (s *Set) plan(objs []*object.Object, namespaces Namespaces) ([]memoKey, []*
 		planned[keys[i]] = true
 		jobs = append(jobs, &job{key: keys[i], object: o, namespace: ns.view})
 	}
-	return keys, jobs, nil
+	return keys, jobs
 }
 
 // judge reviews one object against every policy.

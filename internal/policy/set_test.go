@@ -269,6 +269,22 @@ func TestMemo(t *testing.T) {
 	}
 }
 
+// A Namespace that the API server would not take fails what is in it.
+func TestBadNamespace(t *testing.T) {
+	set := broken(t, `          violation contains {"msg": "m"} if false`, policy.Options{})
+	objs := fromYAML(t, `
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {n: 1}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: dns, namespace: kube-system}}`)
+	vs := review(t, set, objs)
+	if len(vs) != 1 || !vs[0].Failed || vs[0].Object.Name != "web" ||
+		!strings.HasPrefix(vs[0].Message, "reading Namespace shop: json: cannot unmarshal number") {
+		t.Errorf("%+v", vs)
+	}
+}
+
 func TestParsePath(t *testing.T) {
 	for path, want := range map[string][]string{
 		"":                                       nil,
