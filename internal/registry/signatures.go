@@ -33,7 +33,7 @@ const (
 	maxSignatures = 256
 )
 
-// Signer tells which key signed, and how the signature is stored.
+// Signature tells which key signed, and how the signature is stored.
 type Signature struct {
 	Fingerprint string `json:"fingerprint"`
 	Form        string `json:"form"`
