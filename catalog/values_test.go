@@ -1,0 +1,252 @@
+package catalog_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+	"sigs.k8s.io/yaml"
+)
+
+// A chart is what upstream says that can be set.
+type chart struct {
+	values map[string]any
+	// schema is values.schema.json; nil where the chart has none.
+	schema map[string]any
+}
+
+// TestHelmValuesExist holds every value that a golden HelmRelease sets against
+// the chart's own values.yaml and values.schema.json: the name exists, and the
+// type is the default's. What a chart leaves empty takes anything, unless its
+// schema is closed there. CONTAIN_UPSTREAM is a directory with, per project,
+// facts.json (chart and otherCharts, each with a name) and the charts' files.
+func TestHelmValuesExist(t *testing.T) {
+	dir := os.Getenv("CONTAIN_UPSTREAM")
+	if dir == "" {
+		t.Skip("CONTAIN_UPSTREAM is not set: no chart's values to hold the catalog's against")
+	}
+	charts := readCharts(t, dir)
+	var checked int
+	unknown := map[string]bool{}
+	for _, r := range goldenReleases(t) {
+		c, ok := charts[r.chart]
+		if !ok {
+			unknown[r.chart] = true
+			continue
+		}
+		var problems []string
+		checked += c.check("", r.values, c.values, c.schema, &problems)
+		for _, p := range problems {
+			t.Errorf("%s: chart %s: %s", r.golden, r.chart, p)
+		}
+	}
+	t.Logf("%d values checked; charts without facts: %v", checked, slices.Sorted(maps.Keys(unknown)))
+	if checked == 0 {
+		t.Error("nothing was checked")
+	}
+}
+
+// freeform are values whose default is an example of a Kubernetes type, or of
+// a custom resource's spec, which the API server judges instead.
+func freeform(at string) bool {
+	return path.Base(at) == "resources" || at == "/cephClusterSpec/storage"
+}
+
+// check returns how many values it compared, and appends what is wrong.
+func (c chart) check(at string, set, known, schema map[string]any, problems *[]string) int {
+	n := 0
+	// Sorted for determinism.
+	for _, k := range slices.Sorted(maps.Keys(set)) {
+		here, v := at+"/"+k, set[k]
+		sub := property(schema, k)
+		def, ok := known[k]
+		if !ok && sub == nil {
+			*problems = append(*problems, fmt.Sprintf("%s: no such value", here))
+			continue
+		}
+		n++
+		inner, isMap := v.(map[string]any)
+		defaults, _ := def.(map[string]any)
+		switch {
+		case freeform(here):
+		case isMap && (len(defaults) > 0 || sub["additionalProperties"] == false):
+			n += c.check(here, inner, defaults, sub, problems)
+		case def != nil && kind(v) != kind(def) && !allows(sub, kind(v)):
+			*problems = append(*problems, fmt.Sprintf("%s: %s, where the chart has %s", here, kind(v), kind(def)))
+		}
+	}
+	return n
+}
+
+func property(schema map[string]any, name string) map[string]any {
+	properties, _ := schema["properties"].(map[string]any)
+	p, _ := properties[name].(map[string]any)
+	return p
+}
+
+// allows reports whether a JSON schema names the kind among its types.
+func allows(schema map[string]any, kind string) bool {
+	types, ok := schema["type"].([]any)
+	if !ok {
+		types = []any{schema["type"]}
+	}
+	for _, t := range types {
+		if t == kind || t == "integer" && kind == "number" {
+			return true
+		}
+	}
+	return false
+}
+
+func kind(v any) string {
+	switch v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case []any:
+		return "array"
+	case map[string]any:
+		return "object"
+	}
+	return "number"
+}
+
+func readCharts(t *testing.T, dir string) map[string]chart {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*", "facts.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]chart{}
+	for _, file := range files {
+		type named struct{ Name string }
+		var facts struct {
+			Chart       *named
+			OtherCharts []named
+		}
+		read(t, file, &facts)
+		at := filepath.Dir(file)
+		for _, other := range facts.OtherCharts {
+			var c chart
+			if read(t, filepath.Join(at, other.Name+".values.yaml"), &c.values) {
+				out[other.Name] = c
+			}
+		}
+		if facts.Chart != nil {
+			var c chart
+			read(t, filepath.Join(at, "values.schema.json"), &c.schema)
+			if read(t, filepath.Join(at, "values.yaml"), &c.values) {
+				out[facts.Chart.Name] = c
+			}
+		}
+	}
+	return out
+}
+
+// read decodes a YAML or JSON file and reports whether it is there.
+func read(t *testing.T, file string, into any) bool {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	if err == nil {
+		err = yaml.Unmarshal(b, into)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return true
+}
+
+// A release is one HelmRelease of a golden file.
+type release struct {
+	golden, chart string
+	values        map[string]any
+}
+
+func goldenReleases(t *testing.T) []release {
+	t.Helper()
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []release
+	for _, file := range files {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range a.Files {
+			if path.Base(f.Name) != "want.yaml" {
+				continue
+			}
+			charts := map[string]string{} // source's name -> chart
+			for _, o := range documents(t, f) {
+				if o.Kind == "OCIRepository" {
+					charts[o.Metadata.Name] = path.Base(o.Spec.URL)
+				}
+			}
+			for _, o := range documents(t, f) {
+				if o.Kind != "HelmRelease" {
+					continue
+				}
+				name := o.Spec.Chart.Spec.Chart
+				if name == "" {
+					name = charts[o.Spec.ChartRef.Name]
+				}
+				out = append(out, release{path.Join(file, f.Name), name, o.Spec.Values})
+			}
+		}
+	}
+	return out
+}
+
+type document struct {
+	Kind     string
+	Metadata struct{ Name string }
+	Spec     struct {
+		URL      string
+		ChartRef struct{ Name string }
+		Chart    struct{ Spec struct{ Chart string } }
+		Values   map[string]any
+	}
+}
+
+// documents decodes the Flux objects of a golden file; others have other specs.
+func documents(t *testing.T, f txtar.File) []document {
+	t.Helper()
+	var out []document
+	for _, text := range strings.Split(string(f.Data), "--- # ") {
+		_, text, _ = strings.Cut(text, "\n")
+		raw, err := yaml.YAMLToJSON([]byte(text))
+		if err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		var head struct{ Kind string }
+		if err := json.Unmarshal(raw, &head); err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		if head.Kind != "HelmRelease" && head.Kind != "OCIRepository" {
+			continue
+		}
+		var d document
+		if err := json.Unmarshal(raw, &d); err != nil {
+			t.Fatalf("%s: %v", f.Name, err)
+		}
+		out = append(out, d)
+	}
+	return out
+}
