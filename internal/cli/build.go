@@ -38,7 +38,7 @@ in the artifacts, which otherwise is 1970.`,
 				return err
 			}
 			if in.Created, err = artifact.ParseEpoch(e.Getenv("SOURCE_DATE_EPOCH")); err != nil {
-				return usageError{fmt.Errorf("SOURCE_DATE_EPOCH: %w", err)}
+				return usageError{err}
 			}
 			if key != "" {
 				if in.Signer, err = e.signer(key); err != nil {

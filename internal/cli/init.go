@@ -99,8 +99,8 @@ func argument(dir string) string {
 
 func (e Env) upgrade(dir string) error {
 	at := filepath.Join(dir, filepath.FromSlash(vendored))
-	if _, err := os.Stat(at); err != nil {
-		return fmt.Errorf("%s: no platform made by contain init: %s is missing", dir, vendored)
+	if _, err := os.Stat(filepath.Join(dir, "cue.mod", "local-module.cue")); err != nil {
+		return fmt.Errorf("%s: no platform made by contain init: cue.mod/local-module.cue is missing", dir)
 	}
 	fresh := at + ".new"
 	if err := errors.Join(os.RemoveAll(fresh), writeModuleAt(fresh)); err != nil {

@@ -75,6 +75,9 @@ type Finding struct {
 	Path    string `json:"path,omitempty"`   // field path, "spec.replicas"
 	// Positions, the user's first.
 	Positions []Position `json:"positions,omitempty"`
+	// Also are further paths whose lines belong to the finding, for those who
+	// look the lines up.
+	Also []string `json:"-"`
 	// Hint says what to do, where that is known.
 	Hint string `json:"hint,omitempty"`
 	// Clusters that share the finding, sorted; filled by Group.

@@ -16,7 +16,7 @@ import (
 // set, and names that refer to other names. Findings have a CUE path, from
 // which the pipeline gets their positions.
 func Check(p *Platform) []diag.Finding {
-	c := checker{p: p, roles: map[string]bool{}, groups: map[string]bool{}}
+	c := checker{p: p, roles: map[string]bool{}, groups: map[string]bool{}, rules: map[string]bool{}}
 	c.collect()
 	c.management()
 	c.clusters()
@@ -30,6 +30,7 @@ type checker struct {
 	p        *Platform
 	roles    map[string]bool
 	groups   map[string]bool
+	rules    map[string]bool
 	findings []diag.Finding
 }
 
@@ -39,6 +40,23 @@ func (c *checker) collect() {
 	}
 	for r := range c.p.Access.Roles {
 		c.roles[r] = true
+	}
+	for _, r := range c.p.Rules {
+		c.rules[r] = true
+	}
+	layers := []Policies{c.p.Policies}
+	for _, e := range c.p.Environments {
+		layers = append(layers, e.Policies)
+	}
+	for _, cl := range c.p.Clusters {
+		layers = append(layers, cl.Policies)
+	}
+	for _, p := range layers {
+		for id, r := range p.Rules {
+			if r.Template != nil {
+				c.rules[id] = true
+			}
+		}
 	}
 	for g := range c.p.Access.Groups {
 		c.groups[g] = true
@@ -71,8 +89,11 @@ func (c *checker) one(set Variants, required bool, path ...string) {
 	names := slices.Sorted(maps.Keys(set))
 	switch {
 	case len(names) > 1:
-		c.add("model/variant", fmt.Sprintf("%s has %s set; exactly one is allowed", path[len(path)-1], and(names)),
-			"", append(slices.Clone(path), names[len(names)-1])...)
+		f := c.add("model/variant", fmt.Sprintf("%s has %s set; only one is allowed", path[len(path)-1], and(names)), "", path...)
+		f.Also = make([]string, len(names))
+		for i, n := range names {
+			f.Also[i] = Path(append(slices.Clone(path), n)...)
+		}
 	case len(names) == 0 && required:
 		c.add("model/variant", fmt.Sprintf("%s has no provider set; exactly one is needed", path[len(path)-1]),
 			"set one of vsphere, openstack, aws, azure or metal", path...)
@@ -121,7 +142,8 @@ func (c *checker) teams() {
 		for _, ns := range slices.Sorted(maps.Keys(team.Namespaces)) {
 			path := []string{"platform", "teams", t, "namespaces", ns}
 			if other, ok := owner[ns]; ok {
-				c.add("model/namespace-owner", fmt.Sprintf("namespace %q belongs to team %s already", ns, other), "", path...)
+				f := c.add("model/namespace-owner", fmt.Sprintf("namespace %q belongs to team %s already", ns, other), "", path...)
+				f.Also = []string{f.Path, Path("platform", "teams", other, "namespaces", ns)}
 			}
 			owner[ns] = t
 			access := team.Namespaces[ns].Access
@@ -132,17 +154,19 @@ func (c *checker) teams() {
 			}
 		}
 	}
-	c.exceptions(c.p.Policies, teams, "platform", "policies")
+	c.selected(c.p.Policies, teams, "platform", "policies")
 	for _, e := range slices.Sorted(maps.Keys(c.p.Environments)) {
-		c.exceptions(c.p.Environments[e].Policies, teams, "platform", "environments", e, "policies")
+		c.selected(c.p.Environments[e].Policies, teams, "platform", "environments", e, "policies")
 	}
 	for _, cl := range slices.Sorted(maps.Keys(c.p.Clusters)) {
-		c.exceptions(c.p.Clusters[cl].Policies, teams, "platform", "clusters", cl, "policies")
+		c.selected(c.p.Clusters[cl].Policies, teams, "platform", "clusters", cl, "policies")
 	}
 }
 
-func (c *checker) exceptions(p Policies, teams map[string]bool, path ...string) {
+// selected checks that what a layer says is about rules and teams that exist.
+func (c *checker) selected(p Policies, teams map[string]bool, path ...string) {
 	for _, r := range slices.Sorted(maps.Keys(p.Rules)) {
+		c.ref("rule", r, c.rules, append(slices.Clone(path), "rules", r)...)
 		for i, t := range p.Rules[r].Except.Teams {
 			c.ref("team", t, teams, append(slices.Clone(path), "rules", r, "except", "teams", strconv.Itoa(i))...)
 		}
@@ -218,12 +242,14 @@ func nearest(name string, known []string) string {
 	return best
 }
 
-func (c *checker) add(id, message, hint string, path ...string) {
+// add gives the finding back, for more to be said about it until the next.
+func (c *checker) add(id, message, hint string, path ...string) *diag.Finding {
 	f := diag.Finding{ID: id, Message: message, Hint: hint, Path: Path(path...)}
 	if len(path) > 2 && path[1] == "clusters" {
 		f.Cluster = path[2]
 	}
 	c.findings = append(c.findings, f)
+	return &c.findings[len(c.findings)-1]
 }
 
 // Path writes a CUE path: labels that are no identifiers are quoted, numbers

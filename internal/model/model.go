@@ -25,8 +25,9 @@ type Platform struct {
 	Components   map[string]Override    `json:"components"`
 	Clusters     map[string]Cluster     `json:"clusters"`
 
-	// Roles that the catalog has.
+	// Roles and rules that the catalog has.
 	Roles []string `json:"-"`
+	Rules []string `json:"-"`
 	// Units by cluster, each list sorted by name.
 	Units map[string][]Unit `json:"-"`
 }

@@ -69,12 +69,13 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 	if r.stop(nil, found) {
 		return r, nil
 	}
-	loc := &locator{src: src}
+	loc := &locator{src: src, memo: map[string][]diag.Position{}}
 	r.Platform, found = src.Decode()
 	if r.stop(loc, found) {
 		return r, nil
 	}
-	if r.stop(loc, model.Check(r.Platform)) {
+	loc.platform = r.Platform
+	if r.stop(loc, model.Check(r.Platform)) || r.stop(loc, src.Units(r.Platform)) {
 		return r, nil
 	}
 	names, found := selected(r.Platform, in.Clusters)
@@ -120,7 +121,7 @@ func selected(p *model.Platform, want []string) ([]string, []diag.Finding) {
 	all := slices.Sorted(maps.Keys(p.Clusters))
 	if len(want) == 0 {
 		if len(all) == 0 {
-			return nil, []diag.Finding{{ID: "model/clusters", Message: "the platform has no clusters", Path: "platform"}}
+			return nil, []diag.Finding{{ID: "model/clusters", Message: "the platform has no clusters", Path: "platform.clusters", Hint: "describe one in platform: clusters"}}
 		}
 		return all, nil
 	}

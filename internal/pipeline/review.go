@@ -79,11 +79,7 @@ func (l *locator) rego(p *model.Platform, clusters []render.Cluster, template st
 				if o.Group != templates || o.Name != template || p.Policies.Rules[o.Field].Template == nil || module != 0 {
 					continue
 				}
-				f := []diag.Finding{{Path: model.Path("platform", "policies", "rules", o.Field, "template", "rego")}}
-				l.locate(f)
-				if len(f[0].Positions) > 0 {
-					return f[0].Positions[0], true
-				}
+				return l.lines().Text(model.Path("platform", "policies", "rules", o.Field, "template", "rego"))
 			}
 		}
 	}

@@ -14,31 +14,48 @@ import (
 )
 
 var (
-	platformPath  = cue.ParsePath("platform")
-	inputsPath    = cue.ParsePath("out.inputs")
-	knownPath     = cue.ParsePath("out.known")
-	templatesPath = cue.MakePath(cue.Str("out"), cue.Def("#templates"))
-	inPath        = cue.MakePath(cue.Def("#in"))
-	objectsPath   = cue.ParsePath("objects")
+	platformPath     = cue.ParsePath("platform")
+	environmentsPath = cue.ParsePath("environments")
+	inputsPath       = cue.ParsePath("out.inputs")
+	knownPath        = cue.ParsePath("out.known")
+	templatesPath    = cue.MakePath(cue.Str("out"), cue.Def("#templates"))
+	inPath           = cue.MakePath(cue.Def("#in"))
+	objectsPath      = cue.ParsePath("objects")
 )
 
-// Decode reads the platform and the units of its clusters. The value
-// "platform" is checked whole before anything that follows from it is looked
-// at, so that one mistake is one finding.
+// What a platform has to say besides itself, for hints.
+const (
+	platformForm = "write platform: catalog.#Platform & {…}"
+	outputForm   = "write out: catalog.#Output & {#platform: platform}"
+)
+
+// Decode reads the platform. It is checked whole before anything that follows
+// from it is looked at, so that one mistake is one finding: Units comes after
+// the names in it were checked.
 func (s *Source) Decode() (*model.Platform, []diag.Finding) {
 	p := &model.Platform{}
-	if fs := s.decode(platformPath, "platform: catalog.#Platform & {…}", p); fs != nil {
+	if fs := s.decode(platformPath, platformForm, p); fs != nil {
 		return nil, fs
 	}
+	if v := s.root.LookupPath(platformPath); !v.LookupPath(environmentsPath).Exists() {
+		return nil, []diag.Finding{{
+			ID: "source/platform", Message: "platform is not made with catalog.#Platform", Positions: s.firstOfCatalog(s.positions([]token.Pos{v.Pos()})), Hint: platformForm,
+		}}
+	}
+	var known struct{ Roles, Rules []string }
+	if fs := s.decode(knownPath, outputForm, &known); fs != nil {
+		return nil, fs
+	}
+	p.Roles, p.Rules = known.Roles, known.Rules
+	return p, nil
+}
+
+// Units reads the units of the platform's clusters into it.
+func (s *Source) Units(p *model.Platform) []diag.Finding {
 	var inputs map[string]map[string]model.Unit
-	if fs := s.decode(inputsPath, "out: catalog.#Output & {#platform: platform}", &inputs); fs != nil {
-		return nil, fs
+	if fs := s.decode(inputsPath, outputForm, &inputs); fs != nil {
+		return fs
 	}
-	var known struct{ Roles []string }
-	if fs := s.decode(knownPath, "out: catalog.#Output & {#platform: platform}", &known); fs != nil {
-		return nil, fs
-	}
-	p.Roles = known.Roles
 	p.Units = make(map[string][]model.Unit, len(inputs))
 	for cluster, units := range inputs {
 		list := make([]model.Unit, 0, len(units))
@@ -49,10 +66,19 @@ func (s *Source) Decode() (*model.Platform, []diag.Finding) {
 		slices.SortFunc(list, func(a, b model.Unit) int { return strings.Compare(a.Name, b.Name) })
 		p.Units[cluster] = list
 	}
-	return p, nil
+	return nil
 }
 
-func (s *Source) decode(at cue.Path, want string, into any) []diag.Finding {
+// absent says which field of the package it is that a path needs.
+func (s *Source) absent(at cue.Path) string {
+	first := at.Selectors()[0]
+	if s.root.LookupPath(cue.MakePath(first)).Exists() {
+		return fmt.Sprintf("%s is not of the catalog's form", first)
+	}
+	return fmt.Sprintf("the package has no field %q", first)
+}
+
+func (s *Source) decode(at cue.Path, form string, into any) []diag.Finding {
 	v := s.root.LookupPath(at)
 	if !v.Exists() {
 		if err := s.root.Err(); err != nil {
@@ -60,9 +86,9 @@ func (s *Source) decode(at cue.Path, want string, into any) []diag.Finding {
 		}
 		return []diag.Finding{{
 			ID:        "source/platform",
-			Message:   fmt.Sprintf("the package has no field %q", at),
+			Message:   s.absent(at),
 			Positions: []diag.Position{{File: "."}},
-			Hint:      "write " + want,
+			Hint:      form,
 		}}
 	}
 	if err := v.Validate(cue.Concrete(true)); err != nil {
@@ -79,7 +105,7 @@ func (s *Source) decode(at cue.Path, want string, into any) []diag.Finding {
 			ID:        "source/platform",
 			Message:   fmt.Sprintf("%s is not of the catalog's form: %v", at, err),
 			Positions: s.positions([]token.Pos{v.Pos()}),
-			Hint:      "write " + want,
+			Hint:      form,
 		}}
 	}
 	return nil

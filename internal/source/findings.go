@@ -1,74 +1,224 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
+	"cuelang.org/go/cue/ast"
 	cueerrors "cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/token"
 
 	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/model"
 )
 
-// findings turns a CUE error into findings, one for each error in it.
-func (s *Source) findings(err error) []diag.Finding {
+// loadFindings is about files that could not be read, parsed or imported. The
+// parser stumbles on after the first mistake of a file, so only that counts.
+func (s *Source) loadFindings(err error) []diag.Finding {
 	var out []diag.Finding
+	files := map[string]bool{}
 	for _, e := range cueerrors.Errors(err) {
-		out = append(out, s.finding(e))
+		f := s.loadFinding(e)
+		if f.ID == "cue/syntax" && len(f.Positions) > 0 {
+			if files[f.Positions[0].File] {
+				continue
+			}
+			files[f.Positions[0].File] = true
+		}
+		out = append(out, f)
+	}
+	return dedupe(out)
+}
+
+func (s *Source) loadFinding(e cueerrors.Error) diag.Finding {
+	format, args := e.Msg()
+	f := diag.Finding{ID: "cue/syntax", Message: strings.TrimSpace(fmt.Sprintf(format, args...)), Positions: s.errorPositions(e)}
+	if f.Message == "" {
+		f.Message = e.Error()
+	}
+	var several *load.MultiplePackageError
+	switch {
+	case errors.As(e, &several):
+		f.ID, f.Positions = "source/package", nil
+		for _, name := range several.Files {
+			f.Positions = append(f.Positions, diag.Position{File: name, Line: 1})
+		}
+		f.Message = "the directory holds two packages, " + several.Packages[0] + " and " + several.Packages[1]
+		f.Hint = "the files of a platform begin with the same package clause"
+	case strings.HasPrefix(f.Message, "import failed"):
+		f.ID = "cue/import"
+		importWords(&f, e.Error())
+	case len(f.Positions) == 0:
+		f.ID = "source/read"
+	}
+	return f
+}
+
+// findings turns a CUE error into findings, one for each mistake in it.
+func (s *Source) findings(err error) []diag.Finding {
+	var out, derived []diag.Finding
+	for _, e := range cueerrors.Errors(err) {
+		f, follows := s.finding(e)
+		if follows {
+			derived = append(derived, f)
+			continue
+		}
+		out = append(out, f)
+	}
+	if len(out) == 0 {
+		out = derived
 	}
 	return slices.Clip(dedupe(out))
 }
 
-func (s *Source) finding(e cueerrors.Error) diag.Finding {
+// finding also tells whether the error only says that something else could not
+// be computed.
+func (s *Source) finding(e cueerrors.Error) (f diag.Finding, follows bool) {
 	format, args := e.Msg()
-	f := diag.Finding{
+	path := e.Path()
+	for i, p := range path {
+		path[i] = unquote(p)
+	}
+	f = diag.Finding{
 		ID:        "cue/invalid",
 		Message:   strings.TrimSpace(fmt.Sprintf(format, args...)),
-		Path:      strings.Join(e.Path(), "."),
 		Positions: s.errorPositions(e),
 	}
-	classify(&f)
-	f.Cluster = clusterOf(e.Path())
-	return f
+	follows = derived(f.Message)
+	s.classify(&f, path)
+	if !s.anyUser(f.Positions) {
+		f.Positions = append(s.owner(path), f.Positions...)
+	}
+	f.Path, f.Cluster = displayPath(path), clusterOf(path)
+	return f, follows
 }
 
-// classify gives the errors that people meet most an id and words that do not
-// presume a knowledge of CUE. The texts are those of cue v0.17; one that is
-// not known stays as CUE says it.
-func classify(f *diag.Finding) {
-	last := f.Path[strings.LastIndex(f.Path, ".")+1:]
+// classify gives the errors that people meet most an id, words that do not
+// presume a knowledge of CUE, and a hint. The texts are those of cue v0.17; one
+// that is not known stays as CUE says it.
+func (s *Source) classify(f *diag.Finding, path []string) {
+	last := ""
+	if len(path) > 0 {
+		last = path[len(path)-1]
+	}
 	switch m := f.Message; {
 	case m == "field not allowed":
 		f.ID, f.Message = "cue/unknown-field", fmt.Sprintf("unknown field %q", last)
+		known, pattern, doc := s.allowed(path)
+		switch {
+		case pattern != "":
+			f.ID, f.Message, f.Hint = "cue/name", fmt.Sprintf("invalid name %q: it must match %s", last, pattern), doc
+		default:
+			f.Hint = model.Known(last, known)
+		}
 	case strings.HasPrefix(m, "field is required but not present"), strings.HasPrefix(m, "incomplete value"):
 		f.ID, f.Message = "cue/missing", fmt.Sprintf("required value %q is missing", last)
-		if rest, ok := strings.CutPrefix(m, "incomplete value "); ok {
+		f.Hint = s.doc(f.Positions)
+		if rest, ok := strings.CutPrefix(m, "incomplete value "); ok && f.Hint == "" {
 			f.Hint = "it must be " + rest
 		}
 	case strings.HasPrefix(m, "conflicting values"):
 		f.ID = "cue/conflict"
+		if words, ok := mismatch(m); ok {
+			f.ID, f.Message, f.Hint = "cue/type", words, s.doc(f.Positions)
+		}
 	case strings.HasPrefix(m, "invalid value"):
-		f.ID = "cue/invalid"
-	case strings.Contains(m, "cannot find package"), strings.Contains(m, "cannot find module"), strings.Contains(m, "import failed"),
-		strings.Contains(m, "no dependency found"):
-		f.ID = "cue/import"
-	case strings.Contains(m, "reference") && strings.Contains(m, "not found"):
+		if words, ok := bound(m); ok {
+			f.Message, f.Hint = words, s.doc(f.Positions)
+		}
+	case strings.HasPrefix(m, "reference") && strings.Contains(m, "not found"):
 		f.ID = "cue/reference"
+	case strings.HasPrefix(m, "undefined field: "):
+		f.ID, f.Message = "cue/reference", "there is no field "+strconv.Quote(unquote(strings.TrimPrefix(m, "undefined field: ")))
+		if len(path) > 1 && path[1] == "#templates" {
+			f.Hint = "what a template reads is set by the platform, an environment or the cluster, or has a default in #in"
+		}
 	}
 }
 
+// owner is where the user wrote the struct that a path without a line of the
+// user's belongs to.
+func (s *Source) owner(path []string) []diag.Position {
+	if len(path) > 2 && path[0] == "out" && path[1] == "inputs" {
+		path = []string{"platform", "clusters", path[2]}
+	}
+	for n := len(path) - 1; n > 0; n-- {
+		ps, _ := s.origins(s.root.LookupPath(selectors(path[:n])))
+		for _, p := range ps {
+			if !s.catalog[p.File] {
+				return []diag.Position{p}
+			}
+		}
+	}
+	return nil
+}
+
+// displayPath leaves out where templates are kept.
+func displayPath(path []string) string {
+	if len(path) > 3 && path[0] == "out" && path[1] == "#templates" {
+		path = path[3:]
+	}
+	return model.Path(path...)
+}
+
 func clusterOf(path []string) string {
-	if len(path) > 2 && path[0] == "platform" && path[1] == "clusters" {
-		return strings.Trim(path[2], `"`)
+	if len(path) > 2 && (path[0] == "platform" && path[1] == "clusters" || path[0] == "out" && path[1] == "inputs") {
+		return path[2]
 	}
 	return ""
 }
 
-// errorPositions lists where an error comes from, the user's files first.
+// errorPositions lists where an error comes from: the user's lines, and one of
+// the catalog's, the constraint. A reference to a definition, as in
+// catalog.#Platform, is not what is wrong, so it only counts when nothing else
+// is the user's.
 func (s *Source) errorPositions(e cueerrors.Error) []diag.Position {
-	ps := append([]token.Pos{e.Position()}, e.InputPositions()...)
-	return s.positions(ps)
+	ps := s.positions(append([]token.Pos{e.Position()}, e.InputPositions()...))
+	types := s.definitionReferences(ps)
+	values := slices.DeleteFunc(slices.Clone(ps), func(p diag.Position) bool { return types[p] })
+	if s.anyUser(values) || !s.anyUser(ps) {
+		ps = values
+	}
+	return s.firstOfCatalog(ps)
+}
+
+// firstOfCatalog cuts the list behind the first of the catalog's.
+func (s *Source) firstOfCatalog(ps []diag.Position) []diag.Position {
+	i := slices.IndexFunc(ps, func(p diag.Position) bool { return s.catalog[p.File] })
+	if i < 0 {
+		return ps
+	}
+	return ps[:i+1]
+}
+
+// definitionReferences are those of the positions where the user's files refer
+// to a definition.
+func (s *Source) definitionReferences(ps []diag.Position) map[diag.Position]bool {
+	out := map[diag.Position]bool{}
+	for _, f := range s.inst.Files {
+		if !slices.ContainsFunc(ps, func(p diag.Position) bool { return p.File == f.Filename }) {
+			continue
+		}
+		ast.Walk(f, func(n ast.Node) bool {
+			var name string
+			switch n := n.(type) {
+			case *ast.SelectorExpr:
+				name, _, _ = ast.LabelName(n.Sel)
+			case *ast.Ident:
+				name = n.Name
+			}
+			if strings.HasPrefix(name, "#") || strings.HasPrefix(name, "_#") {
+				p := n.Pos()
+				out[diag.Position{File: p.Filename(), Line: p.Line(), Column: p.Column()}] = true
+			}
+			return true
+		}, nil)
+	}
+	return out
 }
 
 // positions keeps order within the user's and within the others'.

@@ -1,10 +1,15 @@
 package source
 
 import (
+	"io/fs"
+	"path"
+	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
 	cueerrors "cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/token"
 
@@ -20,14 +25,23 @@ type Locator struct {
 // Locator gives a Locator over the same files.
 func (s *Source) Locator() *Locator { return &Locator{s: s.Fork()} }
 
-// Path says where a CUE path gets its value from, the user's positions first.
-// A path that does not exist is located at its nearest parent that does.
-func (l *Locator) Path(path string) []diag.Position {
-	p := cue.ParsePath(path)
+// Path says where a CUE path gets its value from: the user's positions, those
+// of the nearest parent that the user wrote, or when there is none, the
+// catalog's.
+func (l *Locator) Path(at string) []diag.Position {
+	p := cue.ParsePath(at)
 	if p.Err() != nil {
 		return nil
 	}
-	return l.locate(l.s.root, p.Selectors())
+	sels := p.Selectors()
+	ps := l.locate(l.s.root, sels)
+	for n := len(sels) - 1; n > 0 && !l.s.anyUser(ps); n-- {
+		ps = append(l.users(l.s.root, sels[:n]), ps...)
+	}
+	if l.s.anyUser(ps) {
+		ps = slices.DeleteFunc(ps, func(p diag.Position) bool { return l.s.catalog[p.File] })
+	}
+	return ps
 }
 
 // Field is Path for a field of a rendered object: template and unit say which
@@ -47,15 +61,91 @@ func (l *Locator) Field(template, cluster, unit, object string, field []string) 
 	}
 	ps := l.locate(t, sels)
 	// A value that no line of the user's leads to belongs to whoever wrote the
-	// surroundings, in the end to the cluster.
+	// surroundings.
 	for n := len(sels) - 1; n > 1 && !l.s.anyUser(ps); n-- {
 		ps = append(l.users(t, sels[:n]), ps...)
 	}
-	if !l.s.anyUser(ps) {
-		ps = append(l.users(l.s.root, []cue.Selector{cue.Str("platform"), cue.Str("clusters"), cue.Str(cluster)}), ps...)
-	}
 	return ps
 }
+
+// Said says where the user writes the value of exactly this path.
+func (l *Locator) Said(at string) []diag.Position {
+	p := cue.ParsePath(at)
+	if p.Err() != nil || !l.s.root.LookupPath(p).Exists() {
+		return nil
+	}
+	return l.users(l.s.root, p.Selectors())
+}
+
+// AnyUser tells whether a position is in one of the user's files.
+func (l *Locator) AnyUser(ps []diag.Position) bool { return l.s.anyUser(ps) }
+
+// Text says where the first character of a string's value stands: in the file
+// that is embedded, or in the CUE string, whose other lines are indented alike.
+func (l *Locator) Text(at string) (diag.Position, bool) {
+	v := l.s.root.LookupPath(cue.ParsePath(at))
+	if text, err := v.String(); err == nil {
+		if file := l.s.embedded(text); file != "" {
+			return diag.Position{File: file, Line: 1, Column: 1}, true
+		}
+	}
+	for range maxDepth {
+		root, ref := v.ReferencePath()
+		if !root.Exists() || len(ref.Selectors()) == 0 || ref.Err() != nil {
+			break
+		}
+		v = root.LookupPath(ref)
+	}
+	if _, args := v.Expr(); len(args) > 1 {
+		// The user's string beside the schema's type.
+		for _, a := range args {
+			if _, ok := a.Source().(*ast.BasicLit); ok {
+				v = a
+			}
+		}
+	}
+	lit, ok := v.Source().(*ast.BasicLit)
+	if !ok {
+		ps := l.Path(at)
+		if len(ps) == 0 {
+			return diag.Position{}, false
+		}
+		return diag.Position{File: ps[0].File, Line: ps[0].Line}, true
+	}
+	p := lit.Pos()
+	start := diag.Position{File: p.Filename(), Line: p.Line(), Column: p.Column() + 1}
+	if i := strings.LastIndexByte(lit.Value, '\n'); i >= 0 {
+		last := lit.Value[i+1:]
+		start.Line, start.Column = start.Line+1, len(last)-len(strings.TrimLeft(last, "\t "))+1
+	}
+	return start, true
+}
+
+// embedded is the file with this text that the user's files embed, as in
+// @embed(file=rule.rego, type=text), or "". An embedded value has no position.
+func (s *Source) embedded(text string) string {
+	found := ""
+	for _, f := range s.inst.Files {
+		ast.Walk(f, func(n ast.Node) bool {
+			a, ok := n.(*ast.Attribute)
+			if !ok || found != "" {
+				return found == ""
+			}
+			m := embedText.FindStringSubmatch(a.Text)
+			if m == nil {
+				return true
+			}
+			name := path.Join(path.Dir(f.Filename), strings.Trim(m[1], `"`))
+			if b, err := fs.ReadFile(s.fsys, path.Join(s.dir, name)); err == nil && string(b) == text {
+				found = name
+			}
+			return true
+		}, nil)
+	}
+	return found
+}
+
+var embedText = regexp.MustCompile(`^@embed\(.*\bfile=("[^"]+"|[^,)]+)`)
 
 // users are the positions of the user's alone.
 func (l *Locator) users(v cue.Value, sels []cue.Selector) []diag.Position {

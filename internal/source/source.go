@@ -65,7 +65,7 @@ func Load(fsys fs.FS, dir string) (*Source, []diag.Finding) {
 	}
 	s.inst = insts[0]
 	if err := s.inst.Err; err != nil {
-		return nil, s.findings(err)
+		return nil, s.loadFindings(err)
 	}
 	s.catalog = map[string]bool{}
 	s.markCatalog(s.inst, map[*build.Instance]bool{})
@@ -150,10 +150,25 @@ func (s *Source) readable() []diag.Finding {
 	case err != nil:
 		return []diag.Finding{{ID: "source/read", Message: "the directory cannot be read: " + reason(err), Positions: []diag.Position{{File: "."}}}}
 	}
+	var files int
+	var found []diag.Finding
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".cue") && !e.IsDir() {
-			return nil
+		if !strings.HasSuffix(e.Name(), ".cue") || e.IsDir() {
+			continue
 		}
+		files++
+		f, err := s.fsys.Open(path.Join(s.dir, e.Name()))
+		if err == nil {
+			err = f.Close()
+		}
+		if err != nil {
+			found = append(found, diag.Finding{
+				ID: "source/read", Message: "the file cannot be read: " + reason(err), Positions: []diag.Position{{File: e.Name()}},
+			})
+		}
+	}
+	if files > 0 {
+		return found
 	}
 	return []diag.Finding{{
 		ID: "source/package", Message: "no CUE files in the directory", Positions: []diag.Position{{File: "."}},

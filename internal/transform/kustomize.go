@@ -158,6 +158,9 @@ func kustomize(objs []*object.Object, p model.Patch) ([]*object.Object, error) {
 // cause is the last and telling part of kustomize's wrapped errors.
 func cause(err error) string {
 	s := err.Error()
+	if strings.Contains(s, "unable to parse SM or JSON patch") {
+		return "it is neither a strategic merge patch nor a JSON 6902 patch in YAML"
+	}
 	if i := strings.LastIndex(s, ": error: "); i >= 0 {
 		s = s[i+len(": error: "):]
 	}

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/model"
@@ -105,4 +104,4 @@ func target(p model.Patch) model.Target {
 	return *p.Target
 }
 
-func patchPath(name string) string { return "patches." + strconv.Quote(name) }
+func patchPath(name string) string { return model.Path("patches", name) }
