@@ -1,0 +1,59 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"os"
+	"testing"
+
+	"github.com/contain-platform/contain/internal/object"
+)
+
+// TestExamplesAreAccepted has the API server judge every object of every
+// cluster of the examples, and those that contain bootstrap prints for it, by
+// strict server-side dry run.
+func TestExamplesAreAccepted(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
+	defer cancel()
+	crds := "the modules that ship them"
+	if os.Getenv("CONTAIN_UPSTREAM") != "" {
+		crds = "CONTAIN_UPSTREAM"
+	}
+	_, public := keygen(t)
+	total, refusals := 0, 0
+	for _, platform := range []string{"minimal", "acme"} {
+		for _, c := range build(t, example(platform), t.TempDir(), "").Clusters {
+			objs := objectsOf(t, contain(t, "render", example(platform), "--cluster", c.Cluster))
+			if len(objs) != c.Objects {
+				t.Errorf("%s %s: contain render has %d objects, contain build %d", platform, c.Cluster, len(objs), c.Objects)
+			}
+			boot := objectsOf(t, contain(t, "bootstrap", c.Cluster, example(platform), "--url", "oci://registry.example/"+platform, "--key", public))
+			n, refused := accepted(ctx, t, platform+" "+c.Cluster, append(objs, boot...))
+			total += n
+			refusals += refused
+		}
+	}
+	t.Logf("STRICT DRY RUN: %d objects of examples/minimal and examples/acme, %d refused; CRDs from %s", total, refusals, crds)
+}
+
+// accepted fails the test with each refusal and counts objects and refusals.
+func accepted(ctx context.Context, t *testing.T, name string, objs []*object.Object) (total, refusals int) {
+	t.Helper()
+	made, err := constraintCRDs(ctx, objs)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if err := harness.ApplyCRDs(ctx, made); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	refused, err := harness.DryRun(ctx, objs)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	for _, r := range refused {
+		t.Errorf("%s: %s", name, r)
+	}
+	t.Logf("%s: %d objects, %d refused", name, len(objs), len(refused))
+	return len(objs), len(refused)
+}
