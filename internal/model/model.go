@@ -13,7 +13,7 @@ import (
 )
 
 // Platform is the decoded value "platform", as far as Go looks at it, and the
-// units of "out.inputs".
+// units that follow from it.
 type Platform struct {
 	Name         string                 `json:"name"`
 	Management   Management             `json:"management"`

@@ -95,7 +95,7 @@ func (l *locator) unit(f *diag.Finding) []diag.Position {
 	if ps := l.said(f.Cluster, u, nil, f.Path); f.Path == "" || strings.HasPrefix(f.Path, "patches.") {
 		return ps
 	}
-	ps := l.lines().Path(model.Path("out", "inputs", f.Cluster, f.Unit) + "." + f.Path)
+	ps := l.lines().Unit(f.Cluster, f.Unit, f.Path)
 	if !l.lines().AnyUser(ps) {
 		ps = append(l.said(f.Cluster, u, nil, f.Path), ps...)
 	}
@@ -167,7 +167,7 @@ func (l *locator) inputs(cluster string, u render.Unit, value string) []diag.Pos
 	}
 	var out []diag.Position
 	for _, p := range paths {
-		ps := l.lines().Said(model.Path(append([]string{"out", "inputs", cluster, u.Name}, p...)...))
+		ps := l.lines().SaidOfUnit(cluster, u.Name, model.Path(p...))
 		if _, ok := l.platform.Extensions[u.Component]; ok && len(ps) == 0 && p[1] == "values" {
 			for _, layer := range [][]string{ // as said does
 				{"platform", "clusters", cluster}, {"platform", "environments", l.platform.Clusters[cluster].Environment}, {"platform"},

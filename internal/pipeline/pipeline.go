@@ -75,15 +75,20 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 		return r, nil
 	}
 	loc.platform = r.Platform
-	if r.stop(loc, model.Check(r.Platform)) || r.stop(loc, src.Units(r.Platform)) {
+	if r.stop(loc, model.Check(r.Platform)) {
 		return r, nil
 	}
 	names, found := selected(r.Platform, in.Clusters)
-	if r.stop(loc, found) || last == Vet {
+	if r.stop(loc, found) {
 		return r, nil
 	}
+	workers := renderers(src, len(names))
+	r.Platform.Units, found = render.Units(ctx, names, workers)
+	if r.stop(loc, found) || last == Vet {
+		return r, ctx.Err()
+	}
 
-	r.Clusters, found = render.Render(ctx, r.Platform, names, renderers(src, len(names)))
+	r.Clusters, found = render.Render(ctx, r.Platform, names, workers)
 	loc.clusters = r.Clusters
 	if r.stop(loc, found) {
 		return r, ctx.Err()

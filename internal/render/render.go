@@ -13,17 +13,18 @@ package render
 import (
 	"context"
 	"sync"
-
-	"golang.org/x/sync/errgroup"
+	"sync/atomic"
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/model"
 	"github.com/contain-platform/contain/internal/object"
 )
 
-// Renderer makes the objects of one template from JSON inputs. It is used by
-// one goroutine at a time.
+// Renderer makes units and objects. It is used by one goroutine at a time.
 type Renderer interface {
+	// Units makes the units of one cluster, sorted by name.
+	Units(cluster string) ([]model.Unit, []diag.Finding)
+	// Render makes the objects of one template from JSON inputs.
 	Render(template string, in []byte) ([]*object.Object, []diag.Finding)
 }
 
@@ -50,50 +51,48 @@ type result struct {
 	findings []diag.Finding
 }
 
-// Render renders the units of the named clusters, in their order. Each of the
+// Units makes the units of the named clusters, in their order. Each of the
 // renderers works in a goroutine of its own.
+func Units(ctx context.Context, clusters []string, renderers []Renderer) (map[string][]model.Unit, []diag.Finding) {
+	units := make([][]model.Unit, len(clusters))
+	found := make([][]diag.Finding, len(clusters))
+	share(ctx, len(clusters), renderers, func(r Renderer, i int) {
+		units[i], found[i] = r.Units(clusters[i])
+	})
+	out := make(map[string][]model.Unit, len(clusters))
+	var findings []diag.Finding
+	for i, c := range clusters {
+		out[c] = units[i]
+		findings = append(findings, found[i]...)
+	}
+	return out, findings
+}
+
+// Render renders the units of the named clusters, in their order, as Units
+// does.
 func Render(ctx context.Context, p *model.Platform, clusters []string, renderers []Renderer) ([]Cluster, []diag.Finding) {
 	var jobs []job
-	results := map[job]*result{}
+	index := map[job]int{}
 	for _, c := range clusters {
 		for _, u := range p.Units[c] {
 			j := job{u.Template, string(u.In)}
-			if results[j] == nil {
-				results[j] = &result{}
+			if _, ok := index[j]; !ok {
+				index[j] = len(jobs)
 				jobs = append(jobs, j)
 			}
 		}
 	}
-
-	var mu sync.Mutex
-	next := 0
-	take := func() (job, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		if next == len(jobs) || ctx.Err() != nil {
-			return job{}, false
-		}
-		next++
-		return jobs[next-1], true
-	}
-	var g errgroup.Group
-	for _, r := range renderers {
-		g.Go(func() error {
-			for j, ok := take(); ok; j, ok = take() {
-				res := results[j] // each job has one taker
-				res.objects, res.findings = r.Render(j.template, []byte(j.in))
-			}
-			return nil
-		})
-	}
-	_ = g.Wait() // the workers return no error
+	results := make([]result, len(jobs))
+	share(ctx, len(jobs), renderers, func(r Renderer, i int) {
+		results[i].objects, results[i].findings = r.Render(jobs[i].template, []byte(jobs[i].in))
+	})
 
 	var out []Cluster
 	var findings []diag.Finding
 	for _, c := range clusters {
 		rc := Cluster{Name: c}
 		for _, u := range p.Units[c] {
-			res := results[job{u.Template, string(u.In)}]
+			res := results[index[job{u.Template, string(u.In)}]]
 			for _, f := range res.findings {
 				f.Cluster, f.Unit = c, u.Name
 				findings = append(findings, f)
@@ -103,4 +102,18 @@ func Render(ctx context.Context, p *model.Platform, clusters []string, renderers
 		out = append(out, rc)
 	}
 	return out, findings
+}
+
+// share deals n pieces of work to the renderers, each piece to one of them.
+func share(ctx context.Context, n int, renderers []Renderer, work func(r Renderer, i int)) {
+	var next atomic.Int64
+	var g sync.WaitGroup
+	for _, r := range renderers {
+		g.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				work(r, i)
+			}
+		})
+	}
+	g.Wait()
 }

@@ -3,8 +3,6 @@ package source
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/token"
@@ -16,7 +14,7 @@ import (
 var (
 	platformPath     = cue.ParsePath("platform")
 	environmentsPath = cue.ParsePath("environments")
-	inputsPath       = cue.ParsePath("out.inputs")
+	unitsPath        = cue.MakePath(cue.Str("out"), cue.Def("#units"))
 	knownPath        = cue.ParsePath("out.known")
 	templatesPath    = cue.MakePath(cue.Str("out"), cue.Def("#templates"))
 	inPath           = cue.MakePath(cue.Def("#in"))
@@ -48,25 +46,6 @@ func (s *Source) Decode() (*model.Platform, []diag.Finding) {
 	}
 	p.Roles, p.Rules = known.Roles, known.Rules
 	return p, nil
-}
-
-// Units reads the units of the platform's clusters into it.
-func (s *Source) Units(p *model.Platform) []diag.Finding {
-	var inputs map[string]map[string]model.Unit
-	if fs := s.decode(inputsPath, outputForm, &inputs); fs != nil {
-		return fs
-	}
-	p.Units = make(map[string][]model.Unit, len(inputs))
-	for cluster, units := range inputs {
-		list := make([]model.Unit, 0, len(units))
-		for name, u := range units {
-			u.Name = name
-			list = append(list, u)
-		}
-		slices.SortFunc(list, func(a, b model.Unit) int { return strings.Compare(a.Name, b.Name) })
-		p.Units[cluster] = list
-	}
-	return nil
 }
 
 // absent says which field of the package it is that a path needs.

@@ -33,10 +33,13 @@ func (l *Locator) Path(at string) []diag.Position {
 	if p.Err() != nil {
 		return nil
 	}
-	sels := p.Selectors()
-	ps := l.locate(l.s.root, sels)
+	return l.nearest(l.s.root, p.Selectors())
+}
+
+func (l *Locator) nearest(v cue.Value, sels []cue.Selector) []diag.Position {
+	ps := l.locate(v, sels)
 	for n := len(sels) - 1; n > 0 && !l.s.anyUser(ps); n-- {
-		ps = append(l.users(l.s.root, sels[:n]), ps...)
+		ps = append(l.users(v, sels[:n]), ps...)
 	}
 	if l.s.anyUser(ps) {
 		ps = slices.DeleteFunc(ps, func(p diag.Position) bool { return l.s.catalog[p.File] })
@@ -49,7 +52,7 @@ func (l *Locator) Path(at string) []diag.Position {
 // inside, {"spec", "containers", "0"}. The unit is evaluated with its inputs as
 // CUE values, which still know where they come from.
 func (l *Locator) Field(template, cluster, unit, object string, field []string) []diag.Position {
-	in := l.s.root.LookupPath(cue.MakePath(cue.Str("out"), cue.Str("inputs"), cue.Str(cluster), cue.Str(unit), cue.Str("in")))
+	in := l.units(cluster).LookupPath(cue.MakePath(cue.Str(unit), cue.Str("in")))
 	t := l.s.root.LookupPath(templatesPath).LookupPath(cue.MakePath(cue.Str(template))).FillPath(inPath, in)
 	sels := []cue.Selector{cue.Str("objects"), cue.Str(object)}
 	for _, f := range field {
@@ -66,6 +69,34 @@ func (l *Locator) Field(template, cluster, unit, object string, field []string) 
 		ps = append(l.users(t, sels[:n]), ps...)
 	}
 	return ps
+}
+
+// Unit is Path for a step inside a unit's inputs, dependencies or patches.
+func (l *Locator) Unit(cluster, unit, at string) []diag.Position {
+	sels := []cue.Selector{cue.Str(unit)}
+	if p := cue.ParsePath(at); p.Err() == nil {
+		sels = append(sels, p.Selectors()...)
+	}
+	return l.nearest(l.units(cluster), sels)
+}
+
+// SaidOfUnit is Said for a path inside a unit of a cluster.
+func (l *Locator) SaidOfUnit(cluster, unit, at string) []diag.Position {
+	p := cue.ParsePath(at)
+	if p.Err() != nil {
+		return nil
+	}
+	sels := append([]cue.Selector{cue.Str(unit)}, p.Selectors()...)
+	units := l.units(cluster)
+	if !units.LookupPath(cue.MakePath(sels...)).Exists() {
+		return nil
+	}
+	return l.users(units, sels)
+}
+
+// units are a cluster's units with values that know where they come from.
+func (l *Locator) units(cluster string) cue.Value {
+	return l.s.units(l.s.root.LookupPath(platformPath), l.s.root.LookupPath(clusterPath(cluster)), cluster)
 }
 
 // Said says where the user writes the value of exactly this path.

@@ -11,6 +11,7 @@
 package source
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"path"
@@ -40,6 +41,11 @@ type Source struct {
 
 	ctx  *cue.Context
 	root cue.Value
+
+	// The platform as plain data, clusters apart; see plain.
+	platform []byte
+	clusters map[string]json.RawMessage
+	base     *cue.Value // platform compiled, in ctx
 }
 
 // Load reads the CUE package in dir of fsys. The root of fsys is the root of
@@ -93,8 +99,8 @@ func (s *Source) markCatalog(inst *build.Instance, seen map[*build.Instance]bool
 }
 
 // parseFile parses a file as CUE would, but leaves out what #Output shows to
-// people, the objects of every cluster: cue evaluates a package whole when it
-// builds it, and the compiler renders objects from inputs.
+// people, the inputs and objects of every cluster: cue evaluates a package whole
+// when it builds it, and the compiler makes both piece by piece.
 func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
 	f, err := parser.ParseFile(name, src, cfg)
 	if err != nil || path.Base(name) != outputFile {
@@ -108,7 +114,7 @@ func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
 		if st, ok := def.Value.(*ast.StructLit); ok {
 			st.Elts = slices.DeleteFunc(st.Elts, func(d ast.Decl) bool {
 				f, ok := d.(*ast.Field)
-				return ok && labelled(f, "objects")
+				return ok && (labelled(f, "inputs") || labelled(f, "objects"))
 			})
 		}
 	}
@@ -138,6 +144,7 @@ func (s *Source) Fork() *Source {
 func (s *Source) build() {
 	s.ctx = cuecontext.New(cuecontext.WithInjection(embed.New()))
 	s.root = s.ctx.BuildInstance(s.inst)
+	s.base = nil
 }
 
 // readable tells whether the directory can be read at all, since CUE's own
