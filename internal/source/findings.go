@@ -89,6 +89,14 @@ func (s *Source) finding(e cueerrors.Error) (f diag.Finding, follows bool) {
 		Positions: s.errorPositions(e),
 	}
 	follows = derived(f.Message)
+	if f.Message == notAllowed {
+		if cut := s.firstUnknown(path); len(cut) < len(path) {
+			path = cut
+			if ps := slices.DeleteFunc(s.valuePositions(path), func(p diag.Position) bool { return s.catalog[p.File] }); len(ps) > 0 {
+				f.Positions = ps[:1]
+			}
+		}
+	}
 	s.classify(&f, path)
 	if !s.anyUser(f.Positions) {
 		f.Positions = append(s.owner(path), f.Positions...)
@@ -96,6 +104,9 @@ func (s *Source) finding(e cueerrors.Error) (f diag.Finding, follows bool) {
 	f.Path, f.Cluster = displayPath(path), clusterOf(path)
 	return f, follows
 }
+
+// notAllowed is what CUE says of a field in a closed struct.
+const notAllowed = "field not allowed"
 
 // classify gives the errors that people meet most an id, words that do not
 // presume a knowledge of CUE, and a hint. The texts are those of cue v0.17; one
@@ -106,7 +117,7 @@ func (s *Source) classify(f *diag.Finding, path []string) {
 		last = path[len(path)-1]
 	}
 	switch m := f.Message; {
-	case m == "field not allowed":
+	case m == notAllowed:
 		f.ID, f.Message = "cue/unknown-field", fmt.Sprintf("unknown field %q", last)
 		known, pattern, doc := s.allowed(path)
 		switch {

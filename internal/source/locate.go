@@ -33,7 +33,19 @@ func (l *Locator) Path(at string) []diag.Position {
 	if p.Err() != nil {
 		return nil
 	}
-	return l.nearest(l.s.root, p.Selectors())
+	return l.safely(func() []diag.Position { return l.nearest(l.s.root, p.Selectors()) })
+}
+
+// safely gives no positions when cue v0.17 panics, and never uses that
+// evaluator again. It does so on values that are filled with others which have
+// definitions; a finding without a line is better than none.
+func (l *Locator) safely(find func() []diag.Position) (ps []diag.Position) {
+	defer func() {
+		if recover() != nil {
+			l.s, ps = l.s.Fork(), nil
+		}
+	}()
+	return find()
 }
 
 func (l *Locator) nearest(v cue.Value, sels []cue.Selector) []diag.Position {
@@ -52,6 +64,10 @@ func (l *Locator) nearest(v cue.Value, sels []cue.Selector) []diag.Position {
 // inside, {"spec", "containers", "0"}. The unit is evaluated with its inputs as
 // CUE values, which still know where they come from.
 func (l *Locator) Field(template, cluster, unit, object string, field []string) []diag.Position {
+	return l.safely(func() []diag.Position { return l.field(template, cluster, unit, object, field) })
+}
+
+func (l *Locator) field(template, cluster, unit, object string, field []string) []diag.Position {
 	in := l.units(cluster).LookupPath(cue.MakePath(cue.Str(unit), cue.Str("in")))
 	t := l.s.root.LookupPath(templatesPath).LookupPath(cue.MakePath(cue.Str(template))).FillPath(inPath, in)
 	sels := []cue.Selector{cue.Str("objects"), cue.Str(object)}
@@ -77,7 +93,7 @@ func (l *Locator) Unit(cluster, unit, at string) []diag.Position {
 	if p := cue.ParsePath(at); p.Err() == nil {
 		sels = append(sels, p.Selectors()...)
 	}
-	return l.nearest(l.units(cluster), sels)
+	return l.safely(func() []diag.Position { return l.nearest(l.units(cluster), sels) })
 }
 
 // SaidOfUnit is Said for a path inside a unit of a cluster.
@@ -87,11 +103,13 @@ func (l *Locator) SaidOfUnit(cluster, unit, at string) []diag.Position {
 		return nil
 	}
 	sels := append([]cue.Selector{cue.Str(unit)}, p.Selectors()...)
-	units := l.units(cluster)
-	if !units.LookupPath(cue.MakePath(sels...)).Exists() {
-		return nil
-	}
-	return l.users(units, sels)
+	return l.safely(func() []diag.Position {
+		units := l.units(cluster)
+		if !units.LookupPath(cue.MakePath(sels...)).Exists() {
+			return nil
+		}
+		return l.users(units, sels)
+	})
 }
 
 // units are a cluster's units with values that know where they come from.
@@ -102,10 +120,15 @@ func (l *Locator) units(cluster string) cue.Value {
 // Said says where the user writes the value of exactly this path.
 func (l *Locator) Said(at string) []diag.Position {
 	p := cue.ParsePath(at)
-	if p.Err() != nil || !l.s.root.LookupPath(p).Exists() {
+	if p.Err() != nil {
 		return nil
 	}
-	return l.users(l.s.root, p.Selectors())
+	return l.safely(func() []diag.Position {
+		if !l.s.root.LookupPath(p).Exists() {
+			return nil
+		}
+		return l.users(l.s.root, p.Selectors())
+	})
 }
 
 // AnyUser tells whether a position is in one of the user's files.

@@ -44,13 +44,14 @@ func (s *Source) Units(cluster string) ([]model.Unit, []diag.Finding) {
 	return list, nil
 }
 
-// units is the value of a cluster's units.
+// units is the value of a cluster's units. Everything goes in at once: each
+// FillPath evaluates what it fills.
 func (s *Source) units(platform, cluster cue.Value, name string) cue.Value {
-	return s.root.LookupPath(unitsPath).
-		FillPath(cue.MakePath(cue.Def("#platform")), platform).
-		FillPath(cue.MakePath(cue.Def("#cluster")), cluster).
-		FillPath(cue.MakePath(cue.Def("#name")), name).
-		LookupPath(cue.MakePath(cue.Str("units")))
+	in := s.ctx.CompileString("{}").
+		FillPath(cue.MakePath(cue.Str("platform")), platform).
+		FillPath(cue.MakePath(cue.Str("cluster")), cluster).
+		FillPath(cue.MakePath(cue.Str("name")), name)
+	return s.root.LookupPath(unitsPath).FillPath(inPath, in).LookupPath(cue.MakePath(cue.Str("units")))
 }
 
 // plain takes the platform apart into data, which forks share.

@@ -158,11 +158,7 @@ func (s *Source) allowed(path []string) (fields []string, pattern, doc string) {
 	}
 	v := s.definition("catalog", "#Platform")
 	for _, step := range path[1 : len(path)-1] {
-		next := v.LookupPath(cue.MakePath(cue.Str(step).Optional()))
-		if !next.Exists() {
-			next = v.LookupPath(cue.MakePath(cue.AnyString))
-		}
-		v = next
+		v = member(v, step)
 	}
 	it, err := v.Fields(cue.Optional(true), cue.Patterns(true))
 	if err != nil {
@@ -182,6 +178,35 @@ func (s *Source) allowed(path []string) (fields []string, pattern, doc string) {
 		}
 	}
 	return fields, pattern, doc
+}
+
+// member is what a definition says about a field, optional or any.
+func member(v cue.Value, name string) cue.Value {
+	if m := v.LookupPath(cue.MakePath(cue.Str(name).Optional())); m.Exists() {
+		return m
+	}
+	return v.LookupPath(cue.MakePath(cue.AnyString))
+}
+
+// firstUnknown cuts a path below "platform" behind the first field that is not
+// allowed: what lies below it is not allowed either, and CUE says which.
+func (s *Source) firstUnknown(path []string) []string {
+	if len(path) < 2 || path[0] != "platform" {
+		return path
+	}
+	v := s.definition("catalog", "#Platform")
+	for i, step := range path[1:] {
+		if v = member(v, step); !v.Exists() {
+			return path[:i+2]
+		}
+	}
+	return path
+}
+
+// valuePositions are where a value is written, errors in it or not.
+func (s *Source) valuePositions(path []string) []diag.Position {
+	ps, _ := s.origins(s.root.LookupPath(selectors(path)))
+	return ps
 }
 
 // definition is one of contain's own, or nothing when the platform does not
