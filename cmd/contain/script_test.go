@@ -7,16 +7,19 @@ import (
 	"io/fs"
 	"log"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -46,6 +49,8 @@ func TestMain(m *testing.M) {
 //	replace FILE OLD NEW     replace the one OLD in FILE
 //	flip FILE                change the last byte of the one file that matches
 //	digests NAME             keep "name digest" lines of the last build's stdout in NAME
+//	mask FILE NAME           keep FILE in NAME without what differs from run to run
+//	listening                a free address at $ADDRESS; with an argument, wait until it answers
 func TestScripts(t *testing.T) {
 	base := filepath.Join(t.TempDir(), "platform")
 	env := cli.Env{
@@ -79,6 +84,9 @@ func TestScripts(t *testing.T) {
 			"replace":  replace,
 			"flip":     flip,
 			"digests":  digests,
+			"mask":     mask,
+
+			"listening": listening,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "root" {
@@ -241,4 +249,46 @@ func digests(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(out.String()), 0o644))
+}
+
+// varying is what differs from run to run, or with every edit of the catalog.
+var varying = []struct {
+	text *regexp.Regexp
+	mask string
+}{
+	{regexp.MustCompile(`sha256:[0-9a-f]{64}`), "sha256:DIGEST"},
+	{regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}=?`), "SHA256:FINGERPRINT"},
+	{regexp.MustCompile(`[0-9]+\.[0-9] [KM]iB`), "N KiB"},
+	{regexp.MustCompile(`"size": [0-9]+`), `"size": N`},
+	{regexp.MustCompile(`\.pub: [A-Za-z0-9+/=]+`), ".pub: PUBLIC KEY"},
+	{regexp.MustCompile(`contain \S+ go\S+ \S+`), "contain VERSION GO OS/ARCH"},
+	{regexp.MustCompile(`127\.0\.0\.1:[0-9]+`), "REGISTRY"},
+}
+
+func mask(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, "mask FILE NAME")
+	text := ts.ReadFile(args[0])
+	for _, v := range varying {
+		text = v.text.ReplaceAllString(text, v.mask)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
+}
+
+func listening(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 0, "listening [now]")
+	if len(args) == 0 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		ts.Check(err)
+		ts.Setenv("ADDRESS", ln.Addr().String())
+		ts.Check(ln.Close())
+		return
+	}
+	for range 200 {
+		if c, err := net.Dial("tcp", ts.Getenv("ADDRESS")); err == nil {
+			ts.Check(c.Close())
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("nothing listens on %s", ts.Getenv("ADDRESS"))
 }

@@ -54,7 +54,7 @@ in the artifacts, which otherwise is 1970.`,
 					if errors.Is(err, artifact.ErrForeign) {
 						return fmt.Errorf("%s %w", out, artifact.ErrForeign)
 					}
-					return environmentError{err}
+					return environmentError{fmt.Errorf("%s: %w", out, cause(err))}
 				}
 			}
 			if format == diag.JSON {

@@ -154,9 +154,17 @@ func positional(c *cobra.Command) {
 		if check == nil {
 			return nil
 		}
-		if err := check(c, args); err != nil {
-			return usageError{fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())}
+		if err := check(c, args); err == nil {
+			return nil
 		}
-		return nil
+		if c.HasParent() {
+			return usageError{fmt.Errorf("wrong number of arguments; usage: %s", c.UseLine())}
+		}
+		// The root takes none but the names of commands.
+		hint := "see 'contain --help'"
+		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = fmt.Sprintf("did you mean %q?", near[0])
+		}
+		return usageError{fmt.Errorf("unknown command %q; %s", args[0], hint)}
 	}
 }

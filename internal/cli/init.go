@@ -135,10 +135,10 @@ func writeModuleAt(at string) error {
 
 func writeFile(path string, b []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return environmentError{err}
+		return environmentError{fmt.Errorf("%s: %w", filepath.Dir(path), cause(err))}
 	}
 	if err := os.WriteFile(path, b, 0o644); err != nil {
-		return environmentError{err}
+		return environmentError{fmt.Errorf("%s: %w", path, cause(err))}
 	}
 	return nil
 }

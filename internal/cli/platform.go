@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,11 +53,16 @@ func input(dir string) (pipeline.Input, error) {
 	}
 }
 
-// cause is the error without the path, which may be absolute.
+// cause is the error without the path, which may be absolute, and without the
+// system call.
 func cause(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
 		return pe.Err
+	}
+	var ne *net.OpError
+	if errors.As(err, &ne) {
+		return ne.Err
 	}
 	return err
 }

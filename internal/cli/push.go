@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -11,6 +14,7 @@ import (
 	"github.com/contain-platform/contain/internal/artifact"
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/registry"
+	"github.com/contain-platform/contain/internal/sign"
 )
 
 func newPush(e Env) *cobra.Command {
@@ -43,6 +47,9 @@ Signatures come from --key, or from the layout when contain build signed it.`,
 			}
 			if o.Keys, err = verifiers(pubs); err != nil {
 				return err
+			}
+			if !trusted(o.Signer, o.Keys) {
+				return fmt.Errorf("key %s: none of the keys that clusters verify with is its public key", key)
 			}
 			if o.Signer == nil && !unsigned && len(l.Signatures) == 0 && len(o.Keys) == 0 {
 				return usageError{errors.New("the layout is not signed: give --key, or --unsigned if that is meant")}
@@ -86,14 +93,33 @@ func (e Env) remote(plain bool) registry.Remote {
 }
 
 func openLayout(dir string) (*artifact.Layout, error) {
-	l, err := artifact.OpenDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(filepath.Join(dir, "oci-layout")); err != nil {
+		switch {
+		case !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("%s: %w", dir, cause(err))
+		case !exists(dir):
+			return nil, fmt.Errorf("%s: no such directory", dir)
+		}
 		return nil, fmt.Errorf("%s is not a layout: contain build -o makes one", dir)
 	}
+	l, err := artifact.OpenDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	return l, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// trusted tells whether one of the keys is the signer's. What nobody would
+// accept is not sent.
+func trusted(s *sign.Signer, keys []*sign.Verifier) bool {
+	return s == nil || len(keys) == 0 || slices.ContainsFunc(keys, func(v *sign.Verifier) bool {
+		return v.Fingerprint() == s.Verifier().Fingerprint()
+	})
 }
 
 func (e Env) pushTable(res *registry.Result) error {

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,8 +99,11 @@ func printObjects(e Env, clusters []render.Cluster) error {
 }
 
 func writeTree(out string, r *pipeline.Result) error {
-	if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
+	switch entries, err := os.ReadDir(out); {
+	case err == nil && len(entries) > 0:
 		return fmt.Errorf("%s is not empty: contain render overwrites nothing", out)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return environmentError{fmt.Errorf("%s: %w", out, cause(err))}
 	}
 	for _, c := range r.Clusters {
 		files, err := pipeline.Files(r.Platform.Name, c)
@@ -110,11 +115,8 @@ func writeTree(out string, r *pipeline.Result) error {
 			if strings.HasPrefix(f.Path, "..") {
 				return fmt.Errorf("refusing to write outside %s", out)
 			}
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				return environmentError{err}
-			}
-			if err := os.WriteFile(path, f.Data, 0o644); err != nil {
-				return environmentError{err}
+			if err := writeFile(path, f.Data); err != nil {
+				return err
 			}
 		}
 	}

@@ -30,7 +30,7 @@ layout it is an empty registry, which --writable lets you push to.`,
 			}
 			ln, err := net.Listen("tcp", listen)
 			if err != nil {
-				return environmentError{fmt.Errorf("cannot listen on %s: %w", listen, err)}
+				return environmentError{fmt.Errorf("cannot listen on %s: %w", listen, cause(err))}
 			}
 			base := registry.Scheme + ln.Addr().String()
 			if path != "" {
