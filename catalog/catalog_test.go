@@ -126,7 +126,7 @@ func render(t *testing.T, pkg, def string, in txtar.File) string {
 
 	filled := v.LookupPath(cue.ParsePath("definition"))
 	for k, data := range parameters {
-		d := v.Context().CompileBytes(data, cue.Filename(in.Name))
+		d := cuecontext.New().CompileBytes(data, cue.Filename(in.Name))
 		if err := d.Err(); err != nil {
 			t.Fatalf("%s: %s", in.Name, details(err))
 		}

@@ -34,7 +34,7 @@ func catalog(t testing.TB) cue.Value {
 func objects(t testing.TB, definition, rules string) map[string]map[string]any {
 	t.Helper()
 	v := catalog(t)
-	in := v.Context().CompileString(rules)
+	in := cuecontext.New().CompileString(rules)
 	v = v.LookupPath(cue.ParsePath(definition)).FillPath(cue.ParsePath("#in.rules"), in).LookupPath(cue.ParsePath("objects"))
 	out := map[string]map[string]any{}
 	if err := v.Decode(&out); err != nil {
@@ -207,7 +207,7 @@ func TestParameters(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := schema(r.ID).Unify(v.Context().CompileBytes(b)).Validate(cue.Concrete(true)); err != nil {
+		if err := schema(r.ID).Unify(cuecontext.New().CompileBytes(b)).Validate(cue.Concrete(true)); err != nil {
 			t.Errorf("%s: %s", r.ID, errors.Details(err, nil))
 		}
 	}
@@ -218,7 +218,7 @@ func TestParameters(t *testing.T) {
 		"metadata/required-labels":  `{labels: [{allowedRegex: "x"}]}`,
 		"network/service-types":     `{allowed: "ClusterIP"}`,
 	} {
-		if err := schema(id).Unify(v.Context().CompileString(bad)).Validate(cue.Concrete(true)); err == nil {
+		if err := schema(id).Unify(cuecontext.New().CompileString(bad)).Validate(cue.Concrete(true)); err == nil {
 			t.Errorf("%s: %s passes", id, bad)
 		}
 	}
