@@ -256,7 +256,7 @@ var varying = []struct {
 	text *regexp.Regexp
 	mask string
 }{
-	{regexp.MustCompile(`sha256:[0-9a-f]{64}`), "sha256:DIGEST"},
+	{regexp.MustCompile(`sha256([:/])[0-9a-f]{64}`), "sha256${1}DIGEST"},
 	{regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}=?`), "SHA256:FINGERPRINT"},
 	{regexp.MustCompile(`[0-9]+\.[0-9] [KM]iB`), "N KiB"},
 	{regexp.MustCompile(`"size": [0-9]+`), `"size": N`},

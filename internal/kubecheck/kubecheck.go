@@ -11,18 +11,20 @@ import (
 	"strings"
 
 	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/model"
 	"github.com/contain-platform/contain/internal/object"
 	"github.com/contain-platform/contain/internal/render"
 )
 
 // Check judges each cluster.
-func Check(clusters []render.Cluster) []diag.Finding {
+func Check(p *model.Platform, clusters []render.Cluster) []diag.Finding {
 	var out []diag.Finding
 	for _, c := range clusters {
 		fs := graph(c.Units)
 		fs = append(fs, empty(c.Units)...)
 		fs = append(fs, owners(c.Units)...)
 		fs = append(fs, references(c.Units)...)
+		fs = append(fs, airGap(p, c.Name, c.Units)...)
 		for _, f := range fs {
 			f.Cluster = c.Name
 			out = append(out, f)
@@ -36,7 +38,10 @@ func empty(units []render.Unit) []diag.Finding {
 	var out []diag.Finding
 	for _, u := range units {
 		if len(u.Objects) == 0 {
-			out = append(out, diag.Finding{ID: "flux/empty-unit", Unit: u.Name, Message: fmt.Sprintf("unit %s has no objects", u.Name)})
+			out = append(out, diag.Finding{ID: "flux/empty-unit", Unit: u.Name,
+				Message: fmt.Sprintf("unit %s has no objects", u.Name),
+				Hint:    "its #component makes none; enabled: false leaves the unit out",
+			})
 		}
 	}
 	return out

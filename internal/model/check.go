@@ -23,6 +23,7 @@ func Check(p *Platform) []diag.Finding {
 	c.access()
 	c.teams()
 	c.layers()
+	c.components()
 	return c.findings
 }
 
@@ -100,6 +101,9 @@ func (c *checker) one(set Variants, required bool, path ...string) {
 	}
 }
 
+// releaseName is the repository of the release index, beside the clusters'.
+const releaseName = "release"
+
 // productionWorkers is what a production cluster needs at least, so that one
 // failure zone of three may be lost while another is drained.
 const productionWorkers = 6
@@ -107,6 +111,9 @@ const productionWorkers = 6
 func (c *checker) clusters() {
 	for _, name := range slices.Sorted(maps.Keys(c.p.Clusters)) {
 		cl := c.p.Clusters[name]
+		if name == releaseName {
+			c.add("model/name", fmt.Sprintf("a cluster cannot be called %q: the release index has that name", name), "", "platform", "clusters", name)
+		}
 		c.one(cl.Infrastructure.Providers, true, "platform", "clusters", name, "infrastructure")
 		w := cl.Infrastructure.Workers
 		if c.p.Environments[cl.Environment].Production && w.Count < productionWorkers && w.Waiver == nil {

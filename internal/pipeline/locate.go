@@ -27,7 +27,8 @@ type locator struct {
 func (l *locator) locate(found []diag.Finding) {
 	for i := range found {
 		f := &found[i]
-		if len(f.Positions) > 0 {
+		input := f.Unit != "" && f.Object == "" && strings.HasPrefix(f.Path, "in.")
+		if len(f.Positions) > 0 && !input {
 			continue
 		}
 		k := strings.Join(append([]string{f.Cluster, f.Unit, f.Object, f.Path}, f.Also...), "\x00")
@@ -36,7 +37,9 @@ func (l *locator) locate(found []diag.Finding) {
 			ps = l.find(f)
 			l.memo[k] = ps
 		}
-		f.Positions = ps
+		// Inputs are plain data when a template refuses them: the template's
+		// line is known, and the user's is in front.
+		f.Positions = unique(append(slices.Clone(ps), f.Positions...))
 	}
 }
 
@@ -96,20 +99,34 @@ func (l *locator) unit(f *diag.Finding) []diag.Position {
 		return ps
 	}
 	ps := l.lines().Unit(f.Cluster, f.Unit, f.Path)
+	if values, ok := strings.CutPrefix(f.Path, "in."); ok && strings.HasPrefix(values, "values.") {
+		for _, layer := range l.layers(f.Cluster) {
+			if said := l.lines().Said(layer + "." + model.Path("extensions", u.Component) + "." + values); len(said) > 0 {
+				return said
+			}
+		}
+	}
 	if !l.lines().AnyUser(ps) {
-		ps = append(l.said(f.Cluster, u, nil, f.Path), ps...)
+		if said := l.said(f.Cluster, u, nil, f.Path); len(said) > 0 {
+			return said
+		}
 	}
 	return ps
+}
+
+// layers are the paths of what a cluster is made from, the narrowest first.
+func (l *locator) layers(cluster string) []string {
+	return []string{
+		model.Path("platform", "clusters", cluster),
+		model.Path("platform", "environments", l.platform.Clusters[cluster].Environment),
+		"platform",
+	}
 }
 
 // said is the first place, from the narrowest layer to the widest, where the
 // user says something about a unit, at last the cluster that has it.
 func (l *locator) said(cluster string, u render.Unit, o *object.Object, path string) []diag.Position {
-	layers := []string{
-		model.Path("platform", "clusters", cluster),
-		model.Path("platform", "environments", l.platform.Clusters[cluster].Environment),
-		"platform",
-	}
+	layers := l.layers(cluster)
 	var candidates []string
 	below := func(kind, name string) {
 		at := "." + model.Path(kind, name)

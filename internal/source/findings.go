@@ -61,7 +61,7 @@ func (s *Source) loadFinding(e cueerrors.Error) diag.Finding {
 // findings turns a CUE error into findings, one for each mistake in it.
 func (s *Source) findings(err error) []diag.Finding {
 	var out, derived []diag.Finding
-	for _, e := range cueerrors.Errors(err) {
+	for _, e := range oneArm(cueerrors.Errors(err)) {
 		f, follows := s.finding(e)
 		if follows {
 			derived = append(derived, f)
@@ -75,9 +75,80 @@ func (s *Source) findings(err error) []diag.Finding {
 	return slices.Clip(dedupe(out))
 }
 
+// noneFits is what CUE heads a list with that has an error for each arm of a
+// disjunction.
+const noneFits = "errors in empty disjunction"
+
+// oneArm keeps of such a list the errors below the value, since an arm that the
+// user got that far into is the one that was meant, and otherwise the head.
+func oneArm(errs []cueerrors.Error) []cueerrors.Error {
+	for i, head := range errs {
+		if format, _ := head.Msg(); !strings.Contains(format, noneFits) {
+			continue
+		}
+		at := head.Path()
+		var deep, shallow, others []cueerrors.Error
+		for j, e := range errs {
+			switch p := e.Path(); {
+			case i == j:
+			case len(p) < len(at) || !slices.Equal(p[:len(at)], at):
+				others = append(others, e)
+			case len(p) > len(at):
+				deep = append(deep, e)
+			default:
+				shallow = append(shallow, e)
+			}
+		}
+		if len(deep) == 0 && len(shallow) > 0 {
+			deep = []cueerrors.Error{arms{head, shallow[0]}}
+			if e := sameKind(shallow); e != nil {
+				deep[0] = e
+			}
+		}
+		return append(deep, oneArm(others)...)
+	}
+	return errs
+}
+
+// sameKind is the telling one of errors that all want the same kind of value,
+// as a default and its type do, or nil.
+func sameKind(errs []cueerrors.Error) cueerrors.Error {
+	var out cueerrors.Error
+	kinds := ""
+	for _, e := range errs {
+		format, args := e.Msg()
+		text := fmt.Sprintf(format, args...)
+		m := mismatchText.FindStringSubmatch(text)
+		if m == nil || kinds != "" && kinds != m[2]+m[3] {
+			return nil
+		}
+		kinds = m[2] + m[3]
+		if _, ok := mismatch(text); ok {
+			out = e
+		}
+	}
+	return out
+}
+
+// head is a name for the interface that does not hide its method Error.
+type head interface{ cueerrors.Error }
+
+// arms is the head of such a list with the lines of one of its arms.
+type arms struct {
+	head
+	arm cueerrors.Error
+}
+
+func (a arms) Position() token.Pos         { return a.arm.Position() }
+func (a arms) InputPositions() []token.Pos { return a.arm.InputPositions() }
+
 // finding also tells whether the error only says that something else could not
 // be computed.
 func (s *Source) finding(e cueerrors.Error) (f diag.Finding, follows bool) {
+	var inner cueerrors.Error
+	if format, _ := e.Msg(); format == "invalid interpolation" && errors.As(errors.Unwrap(e), &inner) {
+		e = inner
+	}
 	format, args := e.Msg()
 	path := e.Path()
 	for i, p := range path {
@@ -132,6 +203,12 @@ func (s *Source) classify(f *diag.Finding, path []string) {
 		if rest, ok := strings.CutPrefix(m, "incomplete value "); ok && f.Hint == "" {
 			f.Hint = "it must be " + rest
 		}
+	case strings.HasPrefix(m, "cannot convert incomplete value"):
+		f.ID, f.Message = "cue/missing", fmt.Sprintf("required value %q is missing", last)
+	case strings.Contains(m, noneFits):
+		f.ID, f.Message, f.Hint = "cue/type", "invalid value: none of the forms that are allowed here fits", s.doc(f.Positions)
+	case strings.HasPrefix(m, "imported and not used"):
+		f.ID = "cue/import"
 	case strings.HasPrefix(m, "conflicting values"):
 		f.ID = "cue/conflict"
 		if words, ok := mismatch(m); ok {

@@ -2,6 +2,8 @@ package source
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/token"
@@ -18,9 +20,10 @@ func (s *Source) Render(template string, in []byte) ([]*object.Object, []diag.Fi
 	if !t.Exists() {
 		return nil, []diag.Finding{{ID: "render/template", Message: fmt.Sprintf("there is no template %q", template)}}
 	}
-	v := t.FillPath(inPath, s.ctx.CompileBytes(in)).LookupPath(objectsPath)
+	filled := t.FillPath(inPath, s.ctx.CompileBytes(in))
+	v := filled.LookupPath(objectsPath)
 	if err := v.Err(); err != nil {
-		return nil, s.findings(err)
+		return nil, s.templateFindings(filled, err)
 	}
 	if v.IncompleteKind() != cue.StructKind {
 		// objects without any: a comprehension that yielded nothing.
@@ -34,7 +37,7 @@ func (s *Source) Render(template string, in []byte) ([]*object.Object, []diag.Fi
 	for it.Next() {
 		b, err := it.Value().MarshalJSON()
 		if err != nil {
-			return nil, s.findings(cueError(err))
+			return nil, s.templateFindings(filled, cueError(err))
 		}
 		o, err := object.New(it.Selector().Unquoted(), b)
 		if err != nil {
@@ -45,4 +48,24 @@ func (s *Source) Render(template string, in []byte) ([]*object.Object, []diag.Fi
 		out = append(out, o)
 	}
 	return out, nil
+}
+
+// templateFindings is about a template that could not be rendered: if its
+// inputs are not of the form that it asks for, about those alone.
+func (s *Source) templateFindings(filled cue.Value, err error) []diag.Finding {
+	in := filled.LookupPath(inPath)
+	if inErr := in.Validate(cue.Concrete(true)); inErr != nil {
+		err = inErr
+	}
+	fs := s.findings(err)
+	for i := range fs {
+		if rest, ok := strings.CutPrefix(fs[i].Path, `"#in".`); ok {
+			fs[i].Path = "in." + rest
+			// A platform's own template says itself what it wants.
+			if s.anyUser(fs[i].Positions) {
+				fs[i].Positions = slices.DeleteFunc(fs[i].Positions, func(p diag.Position) bool { return s.catalog[p.File] })
+			}
+		}
+	}
+	return fs
 }

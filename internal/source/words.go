@@ -21,7 +21,7 @@ var (
 	kindText     = regexp.MustCompile(`^(null|bool|int|float|number|string|bytes|struct|list|_|\{.*\}|\[.*\])$`)
 	// A definition's comment begins with its name, which says little to those
 	// who do not read the schema.
-	definitionText = regexp.MustCompile(`^#[A-Za-z0-9]+ is `)
+	definitionText = regexp.MustCompile(`^#[A-Za-z0-9]+ (is )?`)
 	packageText    = regexp.MustCompile(`cannot find package "([^"]+)"`)
 )
 
@@ -160,7 +160,7 @@ func (s *Source) allowed(path []string) (fields []string, pattern, doc string) {
 	for _, step := range path[1 : len(path)-1] {
 		v = member(v, step)
 	}
-	it, err := v.Fields(cue.Optional(true), cue.Patterns(true))
+	it, err := structArm(v).Fields(cue.Optional(true), cue.Patterns(true))
 	if err != nil {
 		return nil, "", ""
 	}
@@ -182,10 +182,25 @@ func (s *Source) allowed(path []string) (fields []string, pattern, doc string) {
 
 // member is what a definition says about a field, optional or any.
 func member(v cue.Value, name string) cue.Value {
+	v = structArm(v)
 	if m := v.LookupPath(cue.MakePath(cue.Str(name).Optional())); m.Exists() {
 		return m
 	}
 	return v.LookupPath(cue.MakePath(cue.AnyString))
+}
+
+// structArm is the one struct of a disjunction.
+func structArm(v cue.Value) cue.Value {
+	op, args := v.Expr()
+	if op != cue.OrOp {
+		return v
+	}
+	for _, a := range args {
+		if a.IncompleteKind() == cue.StructKind {
+			return a
+		}
+	}
+	return v
 }
 
 // firstUnknown cuts a path below "platform" behind the first field that is not
