@@ -99,7 +99,7 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 		return r, ctx.Err()
 	}
 
-	found = kubecheck.Check(r.Clusters)
+	found = kubecheck.Check(r.Platform, r.Clusters)
 	verdicts, err := review(ctx, r.Platform, r.Clusters, loc)
 	if err != nil {
 		return r, err
