@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -73,7 +75,8 @@ func (e Env) start(dir, name string) error {
 	if err != nil {
 		return err
 	}
-	for f := range files {
+	names := slices.Sorted(maps.Keys(files)) // for determinism
+	for _, f := range names {
 		if _, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(f))); err == nil {
 			return fmt.Errorf("%s exists: contain init overwrites nothing", filepath.Join(dir, f))
 		}
@@ -81,8 +84,8 @@ func (e Env) start(dir, name string) error {
 	if err := writeModule(dir); err != nil {
 		return err
 	}
-	for f, b := range files {
-		if err := writeFile(filepath.Join(dir, filepath.FromSlash(f)), b); err != nil {
+	for _, f := range names {
+		if err := writeFile(filepath.Join(dir, filepath.FromSlash(f)), files[f]); err != nil {
 			return err
 		}
 	}
