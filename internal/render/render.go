@@ -104,16 +104,28 @@ func Render(ctx context.Context, p *model.Platform, clusters []string, renderers
 	return out, findings
 }
 
-// share deals n pieces of work to the renderers, each piece to one of them.
+// share deals n pieces of work to the renderers, each piece to one of them. A
+// panic in one of them comes out here, where the caller can recover from it.
 func share(ctx context.Context, n int, renderers []Renderer, work func(r Renderer, i int)) {
 	var next atomic.Int64
 	var g sync.WaitGroup
+	panics := make(chan any, len(renderers))
 	for _, r := range renderers {
 		g.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					panics <- p
+				}
+			}()
 			for i := int(next.Add(1)) - 1; i < n && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				work(r, i)
 			}
 		})
 	}
 	g.Wait()
+	select {
+	case p := <-panics:
+		panic(p)
+	default:
+	}
 }
