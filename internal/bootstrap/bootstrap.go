@@ -40,6 +40,10 @@ const (
 	keySecret = "platform-key"
 )
 
+// layer is the media type of the one layer of an artifact, Flux's own
+// (fluxcd/pkg/oci, CanonicalContentMediaType).
+const layer = "application/vnd.cncf.flux.content.v1.tar+gzip"
+
 // Objects are the Secret, the OCIRepository and the root Kustomization, in the
 // order of their application. The error is a URL that Flux would refuse.
 func Objects(o Options) ([]*object.Object, error) {
@@ -65,7 +69,12 @@ func Objects(o Options) ([]*object.Object, error) {
 		"interval": o.Interval,
 		"url":      url + "/" + o.Cluster,
 		"ref":      map[string]any{"tag": o.Tag},
-		"verify":   map[string]any{"provider": "cosign", "secretRef": map[string]any{"name": keySecret}},
+		// source-controller checks a layer's digest at the layer's end. To
+		// extract, its default, it stops at the archive's end, which is before,
+		// and believes bytes that the signature does not cover. To copy it
+		// reads all.
+		"layerSelector": map[string]any{"mediaType": layer, "operation": "copy"},
+		"verify":        map[string]any{"provider": "cosign", "secretRef": map[string]any{"name": keySecret}},
 	}
 	if o.PullSecret != "" {
 		source["secretRef"] = map[string]any{"name": o.PullSecret}
