@@ -2,6 +2,7 @@ package controlplane
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -348,5 +349,20 @@ func (cp *ControlPlane) Delete(ctx context.Context, id object.ID) error {
 	if apierrors.IsNotFound(err) {
 		return nil
 	}
+	return err
+}
+
+// MergePatch changes an object as kubectl patch --type=merge does, or with
+// subresource "status" what its controller says of it.
+func (cp *ControlPlane) MergePatch(ctx context.Context, id object.ID, patch map[string]any, subresources ...string) error {
+	client, err := cp.cluster.resource(id)
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	_, err = client.Patch(ctx, id.Name, types.MergePatchType, raw, metav1.PatchOptions{FieldManager: fieldManager}, subresources...)
 	return err
 }

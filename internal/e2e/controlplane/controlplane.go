@@ -259,7 +259,15 @@ func (cp *ControlPlane) startControllerManager(ctx context.Context, bin string, 
 
 // startFlux starts both controllers before it waits for either.
 func (cp *ControlPlane) startFlux(ctx context.Context, bin string, port func() int) error {
-	env := []string{"KUBECONFIG=" + cp.Kubeconfig, "RUNTIME_NAMESPACE=" + FluxNamespace}
+	env := []string{
+		"KUBECONFIG=" + cp.Kubeconfig,
+		"RUNTIME_NAMESPACE=" + FluxNamespace,
+		// Charts are on the internet, and tests are not: a proxy that nobody
+		// serves refuses at once, and loopback needs none.
+		"HTTP_PROXY=http://127.0.0.1:1",
+		"HTTPS_PROXY=http://127.0.0.1:1",
+		"NO_PROXY=127.0.0.1",
+	}
 	start := func(name string, args ...string) (*process, string, error) {
 		health := fmt.Sprintf("127.0.0.1:%d", port())
 		args = append(args,
@@ -290,6 +298,8 @@ func (cp *ControlPlane) startFlux(ctx context.Context, bin string, port func() i
 		// How often a Kustomization looks again at what it depends on. The
 		// default of 30 s is for clusters that must be gentle.
 		"--requeue-dependency=1s",
+		// A Kustomization that waits for what it applied holds a worker.
+		"--concurrent=40",
 	)
 	if err != nil {
 		return err

@@ -36,8 +36,8 @@ func (c Condition) String() string {
 	return fmt.Sprintf("%s=%s (%s): %s", c.Type, c.Status, c.Reason, c.Message)
 }
 
-// conditionOf is the condition of that type; false when u has none.
-func conditionOf(u *unstructured.Unstructured, kind string) (Condition, bool) {
+// ConditionOf is the condition of that type; false when u has none.
+func ConditionOf(u *unstructured.Unstructured, kind string) (Condition, bool) {
 	for _, c := range conditionsOf(u) {
 		if c.Type == kind {
 			return c, true
@@ -65,7 +65,7 @@ func conditionsOf(u *unstructured.Unstructured) []Condition {
 // object's conditions.
 func (cp *ControlPlane) WaitCondition(ctx context.Context, id object.ID, kind string) (*unstructured.Unstructured, error) {
 	return cp.Wait(ctx, id, kind+"=True", func(u *unstructured.Unstructured) bool {
-		c, ok := conditionOf(u, kind)
+		c, ok := ConditionOf(u, kind)
 		return ok && c.Status == metav1.ConditionTrue && observed(u, c)
 	})
 }
@@ -74,13 +74,13 @@ func (cp *ControlPlane) WaitCondition(ctx context.Context, id object.ID, kind st
 // with a reason and a message that tests compare.
 func (cp *ControlPlane) WaitRefused(ctx context.Context, id object.ID, kind string) (Condition, error) {
 	u, err := cp.Wait(ctx, id, kind+"=False", func(u *unstructured.Unstructured) bool {
-		c, ok := conditionOf(u, kind)
+		c, ok := ConditionOf(u, kind)
 		return ok && c.Status == metav1.ConditionFalse && observed(u, c)
 	})
 	if err != nil {
 		return Condition{}, err
 	}
-	c, _ := conditionOf(u, kind)
+	c, _ := ConditionOf(u, kind)
 	return c, nil
 }
 

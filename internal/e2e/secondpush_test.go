@@ -1,0 +1,139 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/contain-platform/contain/internal/object"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// secondPush changes the platform: the team data is gone, which only clusters
+// in Europe had, and metrics-server is off in this cluster. Flux takes what is
+// gone out of the API server, and a cluster elsewhere keeps its digest.
+func (r *platformRun) secondPush(ctx context.Context, t *testing.T) {
+	ctx, cancel := context.WithTimeout(ctx, testTimeout)
+	defer cancel()
+	const elsewhere = "prod-us1"
+	platform := changedAcme(t)
+	layout := filepath.Join(t.TempDir(), "dist")
+	report := build(t, platform, layout, r.private)
+	changed := renderTree(t, platform, r.cluster)
+	if report.digest(t, elsewhere) != r.report.digest(t, elsewhere) {
+		t.Errorf("%s has another digest", elsewhere)
+	}
+	if report.digest(t, r.cluster) == r.report.digest(t, r.cluster) {
+		t.Fatalf("%s has the same digest", r.cluster)
+	}
+
+	var pushed struct {
+		Clusters []struct {
+			Name      string
+			Unchanged bool
+		}
+	}
+	out := contain(t, "push", layout, "oci://"+harness.registry.Host+"/acme", "--key", r.private, "--format", "json")
+	if err := json.Unmarshal([]byte(out), &pushed); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range pushed.Clusters {
+		if c.Unchanged != (c.Name == elsewhere) {
+			t.Errorf("pushed %s: unchanged is %t", c.Name, c.Unchanged)
+		}
+	}
+
+	t0 := time.Now()
+	gone := r.missing(changed)
+	if len(gone) == 0 {
+		t.Fatal("nothing is to be pruned")
+	}
+	if _, err := r.Reconcile(ctx, ociRepository("platform")); err != nil {
+		t.Fatal(err)
+	}
+	want := "latest@" + report.digest(t, r.cluster)
+	for _, k := range append(changed.names(), "platform") {
+		_, err := r.Wait(ctx, kustomization(k), "at "+want, func(u *unstructured.Unstructured) bool { return revision(u) == want })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.waitReady(ctx, t, append(changed.names(), "platform")...)
+	for _, id := range gone {
+		if err := r.WaitGone(ctx, id); err != nil {
+			t.Error(err)
+		}
+	}
+	objs := changed.objects()
+	if n := len(r.stored(ctx, t, objs)); n != len(objs) {
+		t.Errorf("%d of %d objects are in the API server", n, len(objs))
+	}
+	t.Logf("SECOND PUSH: %d objects pruned, %d kept, %s unchanged: %.1f s", len(gone), len(objs), elsewhere, time.Since(t0).Seconds())
+}
+
+// missing are the objects of the first push, Flux's own among them, that tr
+// lacks.
+func (r *platformRun) missing(tr tree) []object.ID {
+	kept := map[object.ID]bool{}
+	for _, o := range tr.objects() {
+		kept[o.Key()] = true
+	}
+	var out []object.ID
+	for _, o := range r.want.objects() {
+		if !kept[o.Key()] {
+			out = append(out, o.ID)
+		}
+	}
+	for _, u := range r.want.names() {
+		if !slices.Contains(tr.names(), u) {
+			out = append(out, kustomization(u))
+		}
+	}
+	return out
+}
+
+// changedAcme is a copy of examples/acme, and of what it imports, with the
+// changes of the second push.
+func changedAcme(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	for _, dir := range []string{"cue.mod", "schema", "catalog", "examples/acme"} {
+		to := filepath.Join(root, filepath.FromSlash(dir))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.CopyFS(to, os.DirFS(filepath.Join("..", "..", filepath.FromSlash(dir)))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	acme := filepath.Join(root, "examples", "acme")
+	edit(t, filepath.Join(acme, "teams.cue"), func(s string) string {
+		before, _, ok := strings.Cut(s, "\tdata: {\n")
+		if !ok {
+			t.Fatal("teams.cue has no team data")
+		}
+		return before + "}\n"
+	})
+	edit(t, filepath.Join(acme, "clusters.cue"), func(s string) string {
+		const anchor = "csi: values: rookCeph: {}\n"
+		if strings.Count(s, anchor) != 1 {
+			t.Fatalf("clusters.cue has not one %q", anchor)
+		}
+		return strings.Replace(s, anchor, anchor+"\"metrics-server\": enabled: false\n", 1)
+	})
+	return acme
+}
+
+func edit(t *testing.T, path string, change func(string) string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(change(string(readFile(t, path)))), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
