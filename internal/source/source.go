@@ -114,7 +114,7 @@ func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
 		if st, ok := def.Value.(*ast.StructLit); ok {
 			st.Elts = slices.DeleteFunc(st.Elts, func(d ast.Decl) bool {
 				f, ok := d.(*ast.Field)
-				return ok && (labelled(f, "inputs") || labelled(f, "objects"))
+				return ok && (labelled(f, "_data") || labelled(f, "inputs") || labelled(f, "objects"))
 			})
 		}
 	}
