@@ -14,6 +14,7 @@ import (
 	"maps"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/contain-platform/contain/internal/artifact"
@@ -117,8 +118,30 @@ func (r *Result) stop(loc *locator, found []diag.Finding) bool {
 	if loc != nil {
 		loc.locate(found)
 	}
+	for i := range found {
+		found[i].Path = shortPath(found[i])
+	}
 	r.Findings = diag.Group(append(r.Findings, found...))
 	return diag.HasErrors(r.Findings)
+}
+
+// shortPath names a field from the cluster that the finding is about, else from
+// the platform: that leads to the field as well, and lets findings join that
+// differ in the cluster alone.
+func shortPath(f diag.Finding) string {
+	cluster := model.Path("platform", "clusters", f.Cluster)
+	if f.Object != "" || f.Unit != "" {
+		return f.Path
+	}
+	if f.Path == cluster {
+		return ""
+	}
+	for _, prefix := range []string{cluster, "platform"} {
+		if rest, ok := strings.CutPrefix(f.Path, prefix+"."); ok {
+			return rest
+		}
+	}
+	return f.Path
 }
 
 // selected gives the clusters to work on, sorted.

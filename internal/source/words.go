@@ -192,11 +192,11 @@ func member(v cue.Value, name string) cue.Value {
 // structArm is the one struct of a disjunction.
 func structArm(v cue.Value) cue.Value {
 	op, args := v.Expr()
-	if op != cue.OrOp {
+	if op != cue.OrOp && op != cue.AndOp || v.IncompleteKind() == cue.StructKind {
 		return v
 	}
 	for _, a := range args {
-		if a.IncompleteKind() == cue.StructKind {
+		if a = structArm(a); a.IncompleteKind() == cue.StructKind {
 			return a
 		}
 	}
