@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/contain-platform/contain/internal/pipeline"
 	"github.com/rogpeppe/go-internal/txtar"
 	"sigs.k8s.io/yaml"
 )
@@ -24,8 +25,8 @@ type chart struct {
 	schema map[string]any
 }
 
-// TestHelmValuesExist holds every value that a golden HelmRelease sets against
-// the chart's own values.yaml and values.schema.json: the name exists, and the
+// TestHelmValuesExist holds every value that a HelmRelease sets, of the goldens
+// and of every cluster of the examples, against the chart's own values.yaml and values.schema.json: the name exists, and the
 // type is the default's. What a chart leaves empty takes anything, unless its
 // schema is closed there. CONTAIN_UPSTREAM is a directory with, per project,
 // facts.json (chart and otherCharts, each with a name) and the charts' files.
@@ -35,24 +36,36 @@ func TestHelmValuesExist(t *testing.T) {
 		t.Skip("CONTAIN_UPSTREAM is not set: no chart's values to hold the catalog's against")
 	}
 	charts := readCharts(t, dir)
-	var checked int
-	unknown := map[string]bool{}
-	for _, r := range goldenReleases(t) {
-		c, ok := charts[r.chart]
-		if !ok {
-			unknown[r.chart] = true
-			continue
+	skipped := map[string]bool{}
+	for _, from := range []struct {
+		what     string
+		releases []release
+	}{
+		{"goldens", goldenReleases(t)},
+		{"examples", exampleReleases(t)},
+	} {
+		checked, unknown := 0, 0
+		seen := map[string]bool{}
+		for _, r := range from.releases {
+			c, ok := charts[r.chart]
+			if !ok {
+				skipped[r.chart] = true
+				continue
+			}
+			seen[r.chart] = true
+			var problems []string
+			checked += c.check("", r.values, c.values, c.schema, &problems)
+			unknown += len(problems)
+			for _, p := range problems {
+				t.Errorf("%s: chart %s: %s", r.from, r.chart, p)
+			}
 		}
-		var problems []string
-		checked += c.check("", r.values, c.values, c.schema, &problems)
-		for _, p := range problems {
-			t.Errorf("%s: chart %s: %s", r.golden, r.chart, p)
+		t.Logf("HELM VALUES of the %s: %d checked in %d HelmReleases of %d charts, %d unknown", from.what, checked, len(from.releases), len(seen), unknown)
+		if checked == 0 {
+			t.Errorf("%s: nothing was checked", from.what)
 		}
 	}
-	t.Logf("%d values checked; charts without facts: %v", checked, slices.Sorted(maps.Keys(unknown)))
-	if checked == 0 {
-		t.Error("nothing was checked")
-	}
+	t.Logf("charts that CONTAIN_UPSTREAM has no values of: %v", slices.Sorted(maps.Keys(skipped)))
 }
 
 // freeform are values whose default is an example of a Kubernetes type, or of
@@ -171,10 +184,10 @@ func read(t *testing.T, file string, into any) bool {
 	return true
 }
 
-// A release is one HelmRelease of a golden file.
+// A release is one HelmRelease of a golden file or of an example's cluster.
 type release struct {
-	golden, chart string
-	values        map[string]any
+	from, chart string
+	values      map[string]any
 }
 
 func goldenReleases(t *testing.T) []release {
@@ -193,23 +206,55 @@ func goldenReleases(t *testing.T) []release {
 			if path.Base(f.Name) != "want.yaml" {
 				continue
 			}
-			charts := map[string]string{} // source's name -> chart
-			for _, o := range documents(t, f) {
-				if o.Kind == "OCIRepository" {
-					charts[o.Metadata.Name] = path.Base(o.Spec.URL)
+			out = append(out, releasesOf(path.Join(file, f.Name), documents(t, f))...)
+		}
+	}
+	return out
+}
+
+// exampleReleases are those of every cluster of the examples, with what their
+// platforms set.
+func exampleReleases(t *testing.T) []release {
+	t.Helper()
+	var out []release
+	for _, dir := range []string{"examples/acme", "examples/minimal"} {
+		r, err := pipeline.Run(t.Context(), pipeline.Input{FS: os.DirFS(".."), Dir: dir}, pipeline.Render)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Failed() {
+			t.Fatalf("%s: %v", dir, r.Findings)
+		}
+		for _, c := range r.Clusters {
+			for _, u := range c.Units {
+				var docs []document
+				for _, o := range u.Objects {
+					docs = append(docs, decode(t, o.JSON)...)
 				}
-			}
-			for _, o := range documents(t, f) {
-				if o.Kind != "HelmRelease" {
-					continue
-				}
-				name := o.Spec.Chart.Spec.Chart
-				if name == "" {
-					name = charts[o.Spec.ChartRef.Name]
-				}
-				out = append(out, release{path.Join(file, f.Name), name, o.Spec.Values})
+				out = append(out, releasesOf(path.Join(dir, c.Name, u.Name), docs)...)
 			}
 		}
+	}
+	return out
+}
+
+func releasesOf(from string, docs []document) []release {
+	charts := map[string]string{} // source's name -> chart
+	for _, o := range docs {
+		if o.Kind == "OCIRepository" {
+			charts[o.Metadata.Name] = path.Base(o.Spec.URL)
+		}
+	}
+	var out []release
+	for _, o := range docs {
+		if o.Kind != "HelmRelease" {
+			continue
+		}
+		name := o.Spec.Chart.Spec.Chart
+		if name == "" {
+			name = charts[o.Spec.ChartRef.Name]
+		}
+		out = append(out, release{from, name, o.Spec.Values})
 	}
 	return out
 }
@@ -235,18 +280,24 @@ func documents(t *testing.T, f txtar.File) []document {
 		if err != nil {
 			t.Fatalf("%s: %v", f.Name, err)
 		}
-		var head struct{ Kind string }
-		if err := json.Unmarshal(raw, &head); err != nil {
-			t.Fatalf("%s: %v", f.Name, err)
-		}
-		if head.Kind != "HelmRelease" && head.Kind != "OCIRepository" {
-			continue
-		}
-		var d document
-		if err := json.Unmarshal(raw, &d); err != nil {
-			t.Fatalf("%s: %v", f.Name, err)
-		}
-		out = append(out, d)
+		out = append(out, decode(t, raw)...)
 	}
 	return out
+}
+
+// decode is the object if it is one of Flux's, else nothing.
+func decode(t *testing.T, raw []byte) []document {
+	t.Helper()
+	var head struct{ Kind string }
+	if err := json.Unmarshal(raw, &head); err != nil {
+		t.Fatalf("%v\n%s", err, raw)
+	}
+	if head.Kind != "HelmRelease" && head.Kind != "OCIRepository" {
+		return nil
+	}
+	var d document
+	if err := json.Unmarshal(raw, &d); err != nil {
+		t.Fatalf("%v\n%s", err, raw)
+	}
+	return []document{d}
 }
