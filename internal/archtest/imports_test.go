@@ -70,7 +70,7 @@ var bans = []ban{
 	},
 	{
 		packages: `.*`, except: `internal/(registry|cli|e2e/.*)`,
-		imports: `net(/.*)?`,
+		imports: `net|net/(http|rpc|smtp|mail|textproto|netip)(/.*)?`, // net/url only parses
 		reason:  "no network but what the user asked for: registry does it, cli listens for serve",
 	},
 	{
