@@ -10,6 +10,9 @@
 //
 // TestMain starts one control plane and one registry for the package; tests
 // reach them as harness and its methods are those of controlplane.ControlPlane.
+// TestPlatform has a control plane of its own beside it, because it looks at
+// what is not there.
+//
 // A test owns the names that begin with its own: repositories, namespaces, Flux
 // objects. Nothing is cleaned up, because everything ends with the package; when
 // a test fails, the logs stay and the last line says where.

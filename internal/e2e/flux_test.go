@@ -203,7 +203,10 @@ spec:
 	if _, err := harness.Reconcile(ctx, ociRepository("verify")); err != nil {
 		t.Fatal(err)
 	}
-	if u, err = harness.WaitCondition(ctx, ociRepository("verify"), "SourceVerified"); err != nil {
+	if _, err := harness.WaitCondition(ctx, ociRepository("verify"), "SourceVerified"); err != nil {
+		t.Fatal(err)
+	}
+	if u, err = harness.WaitCondition(ctx, ociRepository("verify"), controlplane.Ready); err != nil {
 		t.Fatal(err)
 	}
 	if got, _, _ := unstructured.NestedString(u.Object, "status", "artifact", "revision"); got != "latest@"+digest {

@@ -244,7 +244,10 @@ func (r *platformRun) firstPush(ctx context.Context, t *testing.T) {
 	t.Logf("contain push: %.2f s", time.Since(t0).Seconds())
 	t0 = time.Now()
 	r.bootstrap(ctx, t, harness.registry.Host, "acme")
-	source, err := r.WaitCondition(ctx, ociRepository("platform"), "SourceVerified")
+	if _, err := r.WaitCondition(ctx, ociRepository("platform"), "SourceVerified"); err != nil {
+		t.Fatal(err)
+	}
+	source, err := r.WaitCondition(ctx, ociRepository("platform"), controlplane.Ready)
 	if err != nil {
 		t.Fatal(err)
 	}
