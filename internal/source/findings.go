@@ -149,8 +149,13 @@ func (s *Source) finding(e cueerrors.Error) (f diag.Finding, follows bool) {
 	if format, _ := e.Msg(); format == "invalid interpolation" && errors.As(errors.Unwrap(e), &inner) {
 		e = inner
 	}
-	format, args := e.Msg()
 	path := e.Path()
+	if inner, f := s.embedding(e); inner != nil {
+		e = inner
+	} else if f != nil {
+		return *f, false
+	}
+	format, args := e.Msg()
 	for i, p := range path {
 		path[i] = unquote(p)
 	}
