@@ -19,6 +19,8 @@ var (
 	boundText    = regexp.MustCompile(`(?s)^invalid value (.+) \(out of bound (.+)\)$`)
 	mismatchText = regexp.MustCompile(`(?s)^conflicting values (.+) \(mismatched types (\S+) and (\S+)\)$`)
 	kindText     = regexp.MustCompile(`^(null|bool|int|float|number|string|bytes|struct|list|_|\{.*\}|\[.*\])$`)
+	// patternText is a bound or a regular expression, which the schema alone has.
+	patternText = regexp.MustCompile(`^(=~|!~|!=|[<>]=?)\S`)
 	// A definition's comment begins with its name, which says little to those
 	// who do not read the schema.
 	definitionText = regexp.MustCompile(`^#[A-Za-z0-9]+ (is )?`)
@@ -78,6 +80,10 @@ func mismatch(message string) (string, bool) {
 		case kindText.MatchString(second):
 			return wrongKind(first, m[2], m[3]), true
 		case kindText.MatchString(first):
+			return wrongKind(second, m[3], m[2]), true
+		case patternText.MatchString(second):
+			return wrongKind(first, m[2], m[3]), true
+		case patternText.MatchString(first):
 			return wrongKind(second, m[3], m[2]), true
 		}
 		at += i + 1
