@@ -135,12 +135,21 @@ platform: clusters: {
 }
 `
 
+// The number of workers says nothing, nor does it that there are any: what they
+// evaluate apart from the platform is what the platform itself gives.
 func TestWorkers(t *testing.T) {
 	fsys := module(t, openbao)
+	alone := digests(t, fsys, openbao)
+	delete(alone, "release")
 	fsys[openbao+"/more.cue"] = &fstest.MapFile{Data: []byte(more), Mode: 0o644}
 	before := runtime.GOMAXPROCS(1)
 	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
 	want := digests(t, fsys, openbao)
+	for c, d := range alone {
+		if want[c] != d {
+			t.Errorf("%s differs when workers make it: %s, alone %s", c, want[c], d)
+		}
+	}
 	runtime.GOMAXPROCS(8)
 	if diff := cmp.Diff(want, digests(t, fsys, openbao)); diff != "" {
 		t.Errorf("-GOMAXPROCS=1 +GOMAXPROCS=8:\n%s", diff)

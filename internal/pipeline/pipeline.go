@@ -168,17 +168,18 @@ func selected(p *model.Platform, want []string) ([]string, []diag.Finding) {
 	return slices.Compact(names), found
 }
 
-// forkAt is the number of clusters from which a second evaluator is worth the
-// time that it takes to build: about 50 ms, against 20 distinct renderings of
-// a millisecond for each cluster of its own.
-const forkAt = 8
+// workersAt is the number of clusters from which evaluators apart from the
+// platform are worth the time that they take to build: about 50 ms each,
+// against 20 distinct renderings of a millisecond for each cluster of its own.
+const workersAt = 8
 
 func renderers(src *source.Source, clusters int) []render.Renderer {
-	out := []render.Renderer{src}
-	if clusters >= forkAt {
-		for range runtime.GOMAXPROCS(0) - 1 {
-			out = append(out, src.Fork())
-		}
+	if clusters < workersAt {
+		return []render.Renderer{src}
+	}
+	var out []render.Renderer
+	for _, w := range src.Workers(runtime.GOMAXPROCS(0)) {
+		out = append(out, w)
 	}
 	return out
 }

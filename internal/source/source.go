@@ -41,6 +41,8 @@ type Source struct {
 
 	ctx  *cue.Context
 	root cue.Value
+	// light says that root is the catalog's output alone; see Workers.
+	light bool
 
 	// The platform as plain data, clusters apart; see plain.
 	platform []byte
@@ -145,6 +147,7 @@ func (s *Source) build() {
 	s.ctx = cuecontext.New(cuecontext.WithInjection(embed.New()))
 	s.root = s.ctx.BuildInstance(s.inst)
 	s.base = nil
+	s.light = false
 }
 
 // readable tells whether the directory can be read at all, since CUE's own

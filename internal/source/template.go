@@ -16,6 +16,14 @@ import (
 // the template's order. Data goes in as a value compiled from JSON, never as
 // text, and nothing of the result is kept.
 func (s *Source) Render(template string, in []byte) ([]*object.Object, []diag.Finding) {
+	out, found := s.render(template, in)
+	if found != nil && s.whole() {
+		return s.render(template, in)
+	}
+	return out, found
+}
+
+func (s *Source) render(template string, in []byte) ([]*object.Object, []diag.Finding) {
 	t := s.root.LookupPath(templatesPath).LookupPath(cue.MakePath(cue.Str(template)))
 	if !t.Exists() {
 		return nil, []diag.Finding{{ID: "render/template", Message: fmt.Sprintf("there is no template %q", template)}}

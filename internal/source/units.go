@@ -14,6 +14,14 @@ import (
 // Units makes the units of one cluster from plain data: the platform without
 // its clusters, and the cluster. What is left of the evaluation is JSON.
 func (s *Source) Units(cluster string) ([]model.Unit, []diag.Finding) {
+	out, found := s.unitsOf(cluster)
+	if found != nil && s.whole() {
+		return s.unitsOf(cluster)
+	}
+	return out, found
+}
+
+func (s *Source) unitsOf(cluster string) ([]model.Unit, []diag.Finding) {
 	if s.platform == nil {
 		if fs := s.plain(); fs != nil {
 			return nil, fs
