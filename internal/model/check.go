@@ -153,6 +153,9 @@ func (c *checker) teams() {
 				f.Also = []string{f.Path, Path("platform", "teams", other, "namespaces", ns)}
 			}
 			owner[ns] = t
+			if slices.Contains(c.p.ReservedNamespaces, ns) {
+				c.add("model/namespace-owner", fmt.Sprintf("namespace %q is the cluster's own; no team can own it", ns), "", path...)
+			}
 			access := team.Namespaces[ns].Access
 			for _, g := range slices.Sorted(maps.Keys(access)) {
 				at := append(slices.Clone(path), "access", g)
@@ -183,8 +186,13 @@ func (c *checker) selected(p Policies, teams map[string]bool, path ...string) {
 // layers checks that environments and clusters override extensions that exist.
 func (c *checker) layers() {
 	known := map[string]bool{}
-	for n, e := range c.p.Extensions {
+	for _, n := range slices.Sorted(maps.Keys(c.p.Extensions)) {
+		e := c.p.Extensions[n]
 		known[n] = true
+		team, isTeam := strings.CutPrefix(n, "team-")
+		if _, exists := c.p.Teams[team]; slices.Contains(c.p.ReservedUnits, n) || isTeam && exists {
+			c.add("model/name", fmt.Sprintf("an extension cannot be called %q: a unit of the catalog has that name", n), "", "platform", "extensions", n)
+		}
 		c.clusterSet(e.Clusters, "platform", "extensions", n, "clusters")
 	}
 	for _, e := range slices.Sorted(maps.Keys(c.p.Environments)) {

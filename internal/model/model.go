@@ -28,6 +28,9 @@ type Platform struct {
 	// Roles and rules that the catalog has.
 	Roles []string `json:"-"`
 	Rules []string `json:"-"`
+	// Units and namespaces of the catalog's, whose names are taken.
+	ReservedUnits      []string `json:"-"`
+	ReservedNamespaces []string `json:"-"`
 	// Units by cluster, each list sorted by name.
 	Units map[string][]Unit `json:"-"`
 }

@@ -40,11 +40,12 @@ func (s *Source) Decode() (*model.Platform, []diag.Finding) {
 			ID: "source/platform", Message: "platform is not made with catalog.#Platform", Positions: s.firstOfCatalog(s.positions([]token.Pos{v.Pos()})), Hint: platformForm,
 		}}
 	}
-	var known struct{ Roles, Rules []string }
+	var known struct{ Roles, Rules, Units, Namespaces []string }
 	if fs := s.decode(knownPath, outputForm, &known); fs != nil {
 		return nil, fs
 	}
 	p.Roles, p.Rules = known.Roles, known.Rules
+	p.ReservedUnits, p.ReservedNamespaces = known.Units, known.Namespaces
 	return p, nil
 }
 
