@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/contain-platform/contain/internal/object"
@@ -45,11 +46,11 @@ const (
 const layer = "application/vnd.cncf.flux.content.v1.tar+gzip"
 
 // Objects are the Secret, the OCIRepository and the root Kustomization, in the
-// order of their application. The error is a URL that Flux would refuse.
+// order of their application. The error is an option that Flux would refuse.
 func Objects(o Options) ([]*object.Object, error) {
 	url := strings.TrimSuffix(o.URL, "/")
-	if rest, ok := strings.CutPrefix(url, "oci://"); !ok || rest == "" || strings.ContainsAny(rest, "@ ") {
-		return nil, errors.New("the URL must be oci://HOST/PATH, without tag or digest")
+	if err := check(url, o); err != nil {
+		return nil, err
 	}
 	labels := map[string]any{
 		"app.kubernetes.io/managed-by": "contain",
@@ -99,4 +100,29 @@ func Objects(o Options) ([]*object.Object, error) {
 		out = append(out, obj)
 	}
 	return out, nil
+}
+
+var (
+	// referenceText is HOST/PATH without tag or digest (OCI distribution spec,
+	// "Pulling manifests"); a host may have a port.
+	referenceText = regexp.MustCompile(`^oci://[A-Za-z0-9.-]+(:[0-9]+)?(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)+$`)
+	tagText       = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	// intervalText is the pattern of spec.interval in Flux's CRDs.
+	intervalText = regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$`)
+	// secretText is a DNS subdomain, which names of Secrets are.
+	secretText = regexp.MustCompile(`^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$`)
+)
+
+func check(url string, o Options) error {
+	switch {
+	case !referenceText.MatchString(url):
+		return errors.New("the URL must be oci://HOST/PATH, without tag or digest")
+	case !tagText.MatchString(o.Tag):
+		return fmt.Errorf("%q is not a tag", o.Tag)
+	case !intervalText.MatchString(o.Interval):
+		return fmt.Errorf("the interval must be a duration like 1m or 90s, not %q", o.Interval)
+	case o.PullSecret != "" && !secretText.MatchString(o.PullSecret):
+		return fmt.Errorf("%q is not the name of a Secret", o.PullSecret)
+	}
+	return nil
 }
