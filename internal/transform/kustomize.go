@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -28,6 +29,9 @@ type matcher struct {
 }
 
 func newMatcher(p model.Patch) (*matcher, error) {
+	if strings.TrimSpace(p.Patch) == "" {
+		return nil, errors.New("it is empty")
+	}
 	if p.Target == nil {
 		ids, err := named(p.Patch)
 		return &matcher{named: ids}, err
@@ -155,9 +159,16 @@ func kustomize(objs []*object.Object, p model.Patch) ([]*object.Object, error) {
 	return out, nil
 }
 
+// unmatchedText is what kustomize says of a patch of several objects one of
+// which is not there: "Namespace.v1.[noGrp]/name.[noNs]" is resid.ResId's form.
+var unmatchedText = regexp.MustCompile(`no matches for Id ([A-Za-z0-9]+)\.\S+?/(\S+?)\.\S+;`)
+
 // cause is the last and telling part of kustomize's wrapped errors.
 func cause(err error) string {
 	s := err.Error()
+	if m := unmatchedText.FindStringSubmatch(s); m != nil {
+		return fmt.Sprintf("its %s %s is no object of this unit", m[1], m[2])
+	}
 	if strings.Contains(s, "unable to parse SM or JSON patch") {
 		return "it is neither a strategic merge patch nor a JSON 6902 patch in YAML"
 	}
