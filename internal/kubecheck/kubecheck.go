@@ -25,6 +25,7 @@ func Check(p *model.Platform, clusters []render.Cluster) []diag.Finding {
 		fs = append(fs, owners(c.Units)...)
 		fs = append(fs, references(c.Units)...)
 		fs = append(fs, plaintext(c.Units)...)
+		fs = append(fs, metadata(c.Units)...)
 		fs = append(fs, order(c.Units)...)
 		fs = append(fs, airGap(p, c.Name, c.Units)...)
 		for _, f := range fs {
