@@ -98,12 +98,15 @@ spec:
   sourceRef: {kind: OCIRepository, name: prune}
 `, harness.registry.Host))
 
-	k, err := harness.WaitCondition(ctx, kustomization("prune"), controlplane.Ready)
+	// kustomize-controller writes the revision after the condition.
+	_, err := harness.Wait(ctx, kustomization("prune"), "at "+first, func(u *unstructured.Unstructured) bool {
+		return revision(u) == "latest@"+first
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := revision(k), "latest@"+first; got != want {
-		t.Errorf("applied revision %s, want %s", got, want)
+	if _, err := harness.WaitCondition(ctx, kustomization("prune"), controlplane.Ready); err != nil {
+		t.Fatal(err)
 	}
 	gone := object.ID{Version: "v1", Kind: "ConfigMap", Namespace: "prune-gone", Name: "gone"}
 	if _, err := harness.Get(ctx, gone); err != nil {
