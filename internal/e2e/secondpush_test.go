@@ -18,7 +18,8 @@ import (
 
 // secondPush changes the platform: the team data is gone, which only clusters
 // in Europe had, and metrics-server is off in this cluster. Flux takes what is
-// gone out of the API server, and a cluster elsewhere keeps its digest.
+// gone out of the API server, but leaves the team's namespace with what the
+// team itself has put there, and a cluster elsewhere keeps its digest.
 func (r *platformRun) secondPush(ctx context.Context, t *testing.T) {
 	ctx, cancel := context.WithTimeout(ctx, testTimeout)
 	defer cancel()
@@ -50,11 +51,16 @@ func (r *platformRun) secondPush(ctx context.Context, t *testing.T) {
 		}
 	}
 
-	t0 := time.Now()
-	gone := r.missing(changed)
+	gone, left := r.missing(changed)
 	if len(gone) == 0 {
 		t.Fatal("nothing is to be pruned")
 	}
+	namespace := object.ID{Version: "v1", Kind: "Namespace", Name: "data-lake"}
+	if !slices.Equal(left, []object.ID{namespace}) {
+		t.Fatalf("to be left are %v, want %s", left, namespace)
+	}
+	claim := r.claim(ctx, t, namespace.Name)
+	t0 := time.Now()
 	if _, err := r.Reconcile(ctx, ociRepository("platform")); err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +77,13 @@ func (r *platformRun) secondPush(ctx context.Context, t *testing.T) {
 			t.Error(err)
 		}
 	}
+	// Everything else of the team is gone by now, its Kustomization too, which
+	// is there until Flux has pruned what it wants to.
+	for _, id := range append(left, claim) {
+		if u, err := r.Get(ctx, id); err != nil || u.GetDeletionTimestamp() != nil {
+			t.Errorf("%s of the removed team is being deleted, or gone: %v", id, err)
+		}
+	}
 	objs := changed.objects()
 	if n := len(r.stored(ctx, t, objs)); n != len(objs) {
 		t.Errorf("%d of %d objects are in the API server", n, len(objs))
@@ -78,25 +91,44 @@ func (r *platformRun) secondPush(ctx context.Context, t *testing.T) {
 	t.Logf("SECOND PUSH: %d objects pruned, %d kept, %s unchanged: %.1f s", len(gone), len(objs), elsewhere, time.Since(t0).Seconds())
 }
 
+// claim puts a volume claim into a namespace, as a team would.
+func (r *platformRun) claim(ctx context.Context, t *testing.T, namespace string) object.ID {
+	t.Helper()
+	objs := objectsOf(t, `apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: own, namespace: `+namespace+`}
+spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+`)
+	if err := r.Apply(ctx, objs); err != nil {
+		t.Fatal(err)
+	}
+	return objs[0].ID
+}
+
 // missing are the objects of the first push, Flux's own among them, that tr
-// lacks.
-func (r *platformRun) missing(tr tree) []object.ID {
+// lacks: gone are those that Flux is to prune, left those that it is told not
+// to.
+func (r *platformRun) missing(tr tree) (gone, left []object.ID) {
 	kept := map[object.ID]bool{}
 	for _, o := range tr.objects() {
 		kept[o.Key()] = true
 	}
-	var out []object.ID
 	for _, o := range r.want.objects() {
-		if !kept[o.Key()] {
-			out = append(out, o.ID)
+		value, _, _ := unstructured.NestedString(o.Tree(), "metadata", "annotations", "kustomize.toolkit.fluxcd.io/prune")
+		switch {
+		case kept[o.Key()]:
+		case value == "disabled":
+			left = append(left, o.ID)
+		default:
+			gone = append(gone, o.ID)
 		}
 	}
 	for _, u := range r.want.names() {
 		if !slices.Contains(tr.names(), u) {
-			out = append(out, kustomization(u))
+			gone = append(gone, kustomization(u))
 		}
 	}
-	return out
+	return gone, left
 }
 
 // changedAcme is a copy of examples/acme, and of what it imports, with the
