@@ -19,8 +19,10 @@ import (
 // Check judges each cluster.
 func Check(p *model.Platform, clusters []render.Cluster) []diag.Finding {
 	var out []diag.Finding
+	judged := map[*object.Object][]diag.Finding{}
 	for _, c := range clusters {
 		fs := graph(c.Units)
+		fs = append(fs, structure(c.Units, judged)...)
 		fs = append(fs, empty(c.Units)...)
 		fs = append(fs, owners(c.Units)...)
 		fs = append(fs, references(c.Units)...)

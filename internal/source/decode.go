@@ -44,9 +44,30 @@ func (s *Source) Decode() (*model.Platform, []diag.Finding) {
 	if fs := s.decode(knownPath, outputForm, &known); fs != nil {
 		return nil, fs
 	}
+	if fs := s.rest(); fs != nil {
+		return nil, fs
+	}
 	p.Roles, p.Rules = known.Roles, known.Rules
 	p.ReservedUnits, p.ReservedNamespaces = known.Units, known.Namespaces
 	return p, nil
+}
+
+// rest checks what else the package says: a mistake there fails plain cue too,
+// and may be meant for the platform. Values need not be concrete.
+func (s *Source) rest() []diag.Finding {
+	it, err := s.root.Fields(cue.All())
+	if err != nil {
+		return s.findings(cueError(err))
+	}
+	for it.Next() {
+		if it.Selector().LabelType() == cue.DefinitionLabel {
+			continue // says what may be said
+		}
+		if err := it.Value().Validate(); err != nil {
+			return s.findings(cueError(err))
+		}
+	}
+	return nil
 }
 
 // absent says which field of the package it is that a path needs.

@@ -20,6 +20,12 @@ import (
 // own, as plain cue does, so it is slow and only made for findings.
 type Locator struct {
 	s *Source
+
+	// What was evaluated last: findings come cluster by cluster, object by
+	// object.
+	cluster, unit string
+	clusterValue  *cue.Value
+	unitValue     *cue.Value
 }
 
 // Locator gives a Locator over the same files.
@@ -42,7 +48,8 @@ func (l *Locator) Path(at string) []diag.Position {
 func (l *Locator) safely(find func() []diag.Position) (ps []diag.Position) {
 	defer func() {
 		if recover() != nil {
-			l.s, ps = l.s.Fork(), nil
+			l.renew()
+			ps = nil
 		}
 	}()
 	return find()
@@ -68,8 +75,7 @@ func (l *Locator) Field(template, cluster, unit, object string, field []string) 
 }
 
 func (l *Locator) field(template, cluster, unit, object string, field []string) []diag.Position {
-	in := l.units(cluster).LookupPath(cue.MakePath(cue.Str(unit), cue.Str("in")))
-	t := l.s.root.LookupPath(templatesPath).LookupPath(cue.MakePath(cue.Str(template))).FillPath(inPath, in)
+	t := l.rendered(template, cluster, unit)
 	sels := []cue.Selector{cue.Str("objects"), cue.Str(object)}
 	for _, f := range field {
 		if n, err := strconv.Atoi(f); err == nil {
@@ -114,8 +120,26 @@ func (l *Locator) SaidOfUnit(cluster, unit, at string) []diag.Position {
 
 // units are a cluster's units with values that know where they come from.
 func (l *Locator) units(cluster string) cue.Value {
-	return l.s.units(l.s.root.LookupPath(platformPath), l.s.root.LookupPath(clusterPath(cluster)), cluster)
+	if l.clusterValue == nil || l.cluster != cluster {
+		v := l.s.units(l.s.root.LookupPath(platformPath), l.s.root.LookupPath(clusterPath(cluster)), cluster)
+		l.cluster, l.clusterValue, l.unitValue = cluster, &v, nil
+	}
+	return *l.clusterValue
 }
+
+// rendered is a unit's template with its inputs in it.
+func (l *Locator) rendered(template, cluster, unit string) cue.Value {
+	units := l.units(cluster)
+	if l.unitValue == nil || l.unit != unit {
+		in := units.LookupPath(cue.MakePath(cue.Str(unit), cue.Str("in")))
+		v := l.s.root.LookupPath(templatesPath).LookupPath(cue.MakePath(cue.Str(template))).FillPath(inPath, in)
+		l.unit, l.unitValue = unit, &v
+	}
+	return *l.unitValue
+}
+
+// renew starts over with an evaluator that has not panicked.
+func (l *Locator) renew() { *l = Locator{s: l.s.Fork()} }
 
 // Said says where the user writes the value of exactly this path.
 func (l *Locator) Said(at string) []diag.Position {
@@ -215,7 +239,7 @@ func (l *Locator) locate(root cue.Value, sels []cue.Selector) []diag.Position {
 		if v := root.LookupPath(cue.MakePath(sels...)); v.Exists() {
 			ps, panicked := l.s.origins(v)
 			if panicked {
-				l.s = l.s.Fork()
+				l.renew()
 			}
 			return ps
 		}
