@@ -43,7 +43,11 @@ func structureOf(o *object.Object) []diag.Finding {
 	}
 	strict, err := json.UnmarshalStrict(o.JSON, into)
 	if err != nil {
-		return []diag.Finding{mistyped(o, err)}
+		f := mistyped(o, err)
+		if f.Path == "metadata.labels" || f.Path == "metadata.annotations" {
+			return nil // metadata names the key
+		}
+		return []diag.Finding{f}
 	}
 	var out []diag.Finding
 	for _, s := range strict {

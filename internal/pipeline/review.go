@@ -39,6 +39,13 @@ func review(ctx context.Context, p *model.Platform, clusters []render.Cluster, l
 				all = append(all, o)
 			}
 		}
+		if len(cons) == 0 {
+			out = append(out, diag.Finding{
+				ID: "policy/none", Severity: diag.Warning, Cluster: c.Name, Path: model.Path("platform", "clusters", c.Name),
+				Message: "no policy judges the cluster's objects, here or in the cluster",
+				Hint:    "gatekeeper is off, or every rule is",
+			})
+		}
 		set, found := compiler.Compile(tmpl, cons, opts)
 		for _, f := range found {
 			f.Cluster, f.Unit = c.Name, unitOf(c, f.Object)
