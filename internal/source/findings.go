@@ -3,6 +3,7 @@ package source
 import (
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,6 +55,9 @@ func (s *Source) loadFinding(e cueerrors.Error) diag.Finding {
 		importWords(&f, e.Error())
 	case len(f.Positions) == 0:
 		f.ID = "source/read"
+		if strings.Contains(f.Message, "module.cue") {
+			f.Positions = []diag.Position{{File: s.display("cue.mod/module.cue")}}
+		}
 	}
 	return f
 }
@@ -322,6 +326,9 @@ func (s *Source) positions(ps []token.Pos) []diag.Position {
 			continue
 		}
 		d := diag.Position{File: p.Filename(), Line: p.Line(), Column: p.Column()}
+		if path.IsAbs(d.File) {
+			d.File = s.display(d.File) // module files, which cue names within the file system
+		}
 		if !s.catalog[d.File] {
 			user = append(user, d)
 		} else {
