@@ -49,6 +49,7 @@ e2e: ## real etcd, kube-apiserver and Flux, as processes on loopback
 	$(GO) test -tags e2e -count=1 -timeout 30m ./internal/e2e/...
 
 bench: build ## CPU and memory beside plain cue, for acme and for 100 clusters
+	internal/e2e/controlplane/build.sh cue
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./internal/bench/...
 
 clean:

@@ -32,7 +32,6 @@ package artifact
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -193,18 +192,6 @@ func (l blobLayer) Size() (int64, error)                { return l.b.Size(), nil
 func (l blobLayer) MediaType() (types.MediaType, error) { return l.b.MediaType, nil }
 func (l blobLayer) Compressed() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(l.b.Data)), nil
-}
-
-// encode writes a manifest, index or config as JSON. The types are fixed
-// structs with string-keyed maps, which encoding/json writes in one order.
-func encode(v any) ([]byte, error) {
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
 // dnsLabel reports whether s is an RFC 1123 label of at most 63 characters.

@@ -12,6 +12,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/contain-platform/contain/internal/object"
 )
 
 // annotationLayout marks, in index.json, a layout that contain wrote and may
@@ -143,7 +145,7 @@ func (l *Layout) files() ([]File, error) {
 		add(s.Manifest)
 		add(s.Blobs()...)
 	}
-	data, err := encode(index)
+	data, err := object.Canonical(index)
 	if err != nil {
 		return nil, err
 	}

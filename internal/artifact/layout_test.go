@@ -16,6 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	gcrlayout "github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
+
+	"github.com/contain-platform/contain/internal/object"
 )
 
 // tree is every file and directory below dir with its mode.
@@ -315,7 +317,7 @@ func releaseEntry(l *Layout) any {
 }
 
 func mustEncode(v any) []byte {
-	b, err := encode(v)
+	b, err := object.Canonical(v)
 	if err != nil {
 		panic(err)
 	}

@@ -10,6 +10,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/contain-platform/contain/internal/object"
 )
 
 // Pack makes the artifact of one cluster. It fails where [Files] does.
@@ -30,7 +32,7 @@ func Pack(c Cluster, o Options) (*Artifact, error) {
 		Cluster: c.Name,
 		Layer:   newBlob(LayerMediaType, compressed),
 	}
-	config, err := encode(imageConfig{
+	config, err := object.Canonical(imageConfig{
 		Created: o.created(),
 		Config:  struct{}{},
 		RootFS:  rootFS{Type: "layers", DiffIDs: []v1.Hash{newBlob("", archive).Digest}},
@@ -47,7 +49,7 @@ func Pack(c Cluster, o Options) (*Artifact, error) {
 	a.Annotations[AnnotationCreated] = o.created()
 	a.Annotations[AnnotationTitle] = c.Name
 	a.Annotations[AnnotationCluster] = c.Name
-	manifest, err := encode(v1.Manifest{
+	manifest, err := object.Canonical(v1.Manifest{
 		SchemaVersion: 2,
 		MediaType:     types.OCIManifestSchema1,
 		Config:        a.Config.Descriptor(),

@@ -8,6 +8,8 @@ import (
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/contain-platform/contain/internal/object"
 )
 
 // Release is all artifacts of one build.
@@ -50,7 +52,7 @@ func NewRelease(platform string, artifacts []*Artifact, o Options) (*Release, er
 		}
 		index.Manifests = append(index.Manifests, a.entry())
 	}
-	data, err := encode(index)
+	data, err := object.Canonical(index)
 	if err != nil {
 		return nil, err
 	}

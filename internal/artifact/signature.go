@@ -3,6 +3,8 @@ package artifact
 import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/types"
+
+	"github.com/contain-platform/contain/internal/object"
 )
 
 // What cosign 3 writes beside a bundle in a registry (pkg/oci/remote), and
@@ -36,7 +38,7 @@ func NewSignature(subject Subject, bundle []byte) (*Signature, error) {
 		Subject: subject.Manifest.Digest,
 	}
 	target := subject.Manifest.Descriptor()
-	manifest, err := encode(v1.Manifest{
+	manifest, err := object.Canonical(v1.Manifest{
 		SchemaVersion: 2,
 		MediaType:     types.OCIManifestSchema1,
 		ArtifactType:  string(BundleMediaType),

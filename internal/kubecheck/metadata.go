@@ -3,41 +3,24 @@ package kubecheck
 import (
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/object"
 	"github.com/contain-platform/contain/internal/render"
 )
 
-// What Kubernetes takes (kubernetes.io/docs/concepts/overview/working-with-objects,
-// "Object Names and IDs" and "Labels and Selectors"): DNS subdomains of 253
-// characters, DNS labels of 63, label values, and keys with or without prefix.
-var (
-	subdomainText = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
-	labelText     = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
-	valueText     = regexp.MustCompile(`^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$`)
-)
-
-func isSubdomain(s string) bool { return len(s) <= 253 && subdomainText.MatchString(s) }
-
-func isKey(s string) bool {
-	prefix, name, ok := strings.Cut(s, "/")
-	if !ok {
-		return s != "" && valueText.MatchString(s)
-	}
-	return isSubdomain(strings.ToLower(prefix)) && name != "" && valueText.MatchString(name)
-}
-
 // isName: names of RBAC objects are parts of a URL's path, all others DNS
 // subdomains.
 func isName(o *object.Object) bool {
 	if o.Group == rbac {
-		return o.Name != "." && o.Name != ".." && !strings.ContainsAny(o.Name, "/%")
+		return len(path.IsValidPathSegmentName(o.Name)) == 0
 	}
-	return isSubdomain(o.Name)
+	return len(validation.IsDNS1123Subdomain(o.Name)) == 0
 }
 
 // metadata finds names, labels and annotations that the API server takes of no
@@ -69,7 +52,7 @@ func metadataOf(o *object.Object) []diag.Finding {
 	if !isName(o) {
 		add("metadata.name", "%q is not a name that Kubernetes takes", o.Name)
 	}
-	if o.Namespace != "" && !labelText.MatchString(o.Namespace) {
+	if o.Namespace != "" && len(validation.IsDNS1123Label(o.Namespace)) > 0 {
 		add("metadata.namespace", "%q is not a name that Kubernetes takes", o.Namespace)
 	}
 	m, _ := o.Tree()["metadata"].(map[string]any)
@@ -82,11 +65,11 @@ func metadataOf(o *object.Object) []diag.Finding {
 			at := fmt.Sprintf("metadata.%s[%q]", field, k)
 			value, isString := values[k].(string)
 			switch {
-			case !isKey(k):
+			case len(validation.IsQualifiedName(strings.ToLower(k))) > 0:
 				add(at, "%q is not a key that Kubernetes takes", k)
 			case !isString:
 				add(at, "%s %q must be a string", strings.TrimSuffix(field, "s"), k)
-			case field == "labels" && !valueText.MatchString(value):
+			case field == "labels" && len(validation.IsValidLabelValue(value)) > 0:
 				add(at, "%q is not a label that Kubernetes takes", value)
 			}
 		}

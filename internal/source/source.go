@@ -105,7 +105,7 @@ func (s *Source) markCatalog(inst *build.Instance, seen map[*build.Instance]bool
 // when it builds it, and the compiler makes both piece by piece.
 func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
 	f, err := parser.ParseFile(name, src, cfg)
-	if err != nil || path.Base(name) != outputFile {
+	if err != nil || !strings.HasSuffix("/"+name, outputFile) || f.PackageName() != "catalog" {
 		return f, err
 	}
 	for _, d := range f.Decls {
@@ -125,7 +125,7 @@ func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
 
 // Where the catalog defines what a platform gives out: catalog/output.cue.
 const (
-	outputFile       = "output.cue"
+	outputFile       = "/catalog/output.cue"
 	outputDefinition = "#Output"
 )
 

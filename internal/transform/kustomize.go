@@ -38,7 +38,7 @@ func newMatcher(p model.Patch) (*matcher, error) {
 	}
 	m := &matcher{}
 	var err error
-	if m.selector, err = types.NewSelectorRegex(selector(target(p))); err != nil {
+	if m.selector, err = types.NewSelectorRegex(selector(*p.Target)); err != nil {
 		return nil, err
 	}
 	if m.labels, err = labels.Parse(p.Target.LabelSelector); err != nil {
@@ -110,7 +110,7 @@ func kustomize(objs []*object.Object, p model.Patch) ([]*object.Object, error) {
 		Patches:   []types.Patch{{Patch: p.Patch}},
 	}
 	if p.Target != nil {
-		k.Patches[0].Target = selector(target(p))
+		k.Patches[0].Target = selector(*p.Target)
 	}
 	kb, err := yaml.Marshal(k)
 	if err != nil {

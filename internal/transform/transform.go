@@ -96,12 +96,4 @@ func patchUnit(u *render.Unit, memo map[string]*patched) *patched {
 	return p
 }
 
-// target is the model's target, or nothing when the patch names its object.
-func target(p model.Patch) model.Target {
-	if p.Target == nil {
-		return model.Target{}
-	}
-	return *p.Target
-}
-
 func patchPath(name string) string { return model.Path("patches", name) }
