@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/validation/path"
+	"k8s.io/apimachinery/pkg/api/validate/content"
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/contain-platform/contain/internal/diag"
@@ -18,7 +18,7 @@ import (
 // subdomains.
 func isName(o *object.Object) bool {
 	if o.Group == rbac {
-		return len(path.IsValidPathSegmentName(o.Name)) == 0
+		return len(content.IsPathSegmentName(o.Name)) == 0
 	}
 	return len(validation.IsDNS1123Subdomain(o.Name)) == 0
 }
