@@ -29,7 +29,7 @@ const header = "// Code generated from policies/ by internal/policy/gen. DO NOT 
 // CUE is the file catalog/policies/rules_gen.cue: for each rule its Constraint
 // kind, its ConstraintTemplate, its defaults, and the schema of its parameters.
 func CUE(rules []rule.Rule) ([]byte, error) {
-	all := &ast.StructLit{}
+	objects, checks := &ast.StructLit{}, &ast.StructLit{}
 	for _, r := range rules {
 		entry, err := ruleLit(r)
 		if err != nil {
@@ -37,13 +37,20 @@ func CUE(rules []rule.Rule) ([]byte, error) {
 		}
 		f := field(r.ID, entry)
 		ast.AddComment(f, comment(r.Title+": "+firstDown(r.Description)))
-		all.Elts = append(all.Elts, f)
+		if r.Input == rule.Object {
+			objects.Elts = append(objects.Elts, f)
+		} else {
+			checks.Elts = append(checks.Elts, f)
+		}
 	}
-	top := field("rules", all)
-	ast.AddComment(top, comment("rules are the library's rules by id. The defaults of parameters and enforcement are those of the rule's page."))
+	top := field("rules", objects)
+	ast.AddComment(top, comment("rules are the library's rules by id, those that admission knows too. The defaults of parameters and enforcement are those of the rule's page."))
+	below := field("checks", checks)
+	ast.AddComment(below, comment("checks are the rules over a whole cluster or platform, which contain alone judges."))
 	b, err := format.Node(&ast.File{Decls: []ast.Decl{
 		&ast.Package{Name: ast.NewIdent("policies")},
 		top,
+		below,
 	}})
 	if err != nil {
 		return nil, err
@@ -56,29 +63,40 @@ func ruleLit(r rule.Rule) (ast.Expr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("custom.parameters: %w", err)
 	}
-	s := &ast.StructLit{}
-	for _, f := range []struct {
+	stricter := map[string]any{}
+	for profile, s := range r.Stricter {
+		refined := map[string]any{"parameters": map[string]any{}}
+		if s.Parameters != nil {
+			refined["parameters"] = s.Parameters
+		}
+		if s.Enforcement != "" {
+			refined["enforcement"] = s.Enforcement
+		}
+		stricter[profile] = refined
+	}
+	type entry struct {
 		name  string
 		value any
-	}{
-		{"kind", r.Kind},
+	}
+	fields := []entry{
 		{"severity", r.Severity},
 		{"enforcement", r.Enforcement},
-		{"match", map[string]any{"kinds": r.Match}},
+		{"profile", r.Profile},
+		{"stricter", stricter},
 		{"parameters", r.Defaults()},
-	} {
+	}
+	if r.Input == rule.Object {
+		fields = append(fields, entry{"kind", r.Kind}, entry{"match", map[string]any{"kinds": r.Match}}, entry{"template", r.Template()})
+	}
+	s := &ast.StructLit{}
+	for _, f := range fields {
 		v, err := lit(f.value)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", f.name, err)
 		}
 		s.Elts = append(s.Elts, field(f.name, v))
 	}
-	schema := &ast.Field{Label: ast.NewIdent("#Parameters"), Value: parameters}
-	template, err := lit(r.Template())
-	if err != nil {
-		return nil, err
-	}
-	s.Elts = append(s.Elts, schema, field("template", template))
+	s.Elts = append(s.Elts, &ast.Field{Label: ast.NewIdent("#Parameters"), Value: parameters})
 	return s, nil
 }
 

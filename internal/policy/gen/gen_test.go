@@ -55,7 +55,7 @@ func TestUnknownSchema(t *testing.T) {
 		"minLength": {"type": "string", "minLength": 3},
 		"enum":      {"type": "string", "enum": []any{1}},
 	} {
-		r := rule.Rule{ID: "a/b", Parameters: map[string]any{"type": "object", "properties": map[string]any{"x": property}}}
+		r := rule.Rule{Input: rule.Object, ID: "a/b", Parameters: map[string]any{"type": "object", "properties": map[string]any{"x": property}}}
 		if _, err := gen.CUE([]rule.Rule{r}); err == nil {
 			t.Errorf("%s: no error", keyword)
 		}
@@ -64,7 +64,7 @@ func TestUnknownSchema(t *testing.T) {
 
 // Everything that a schema can say comes out as the CUE that says it.
 func TestSchema(t *testing.T) {
-	r := rule.Rule{ID: "a/b", Title: "T", Description: "D.", Parameters: map[string]any{
+	r := rule.Rule{Input: rule.Object, ID: "a/b", Title: "T", Description: "D.", Parameters: map[string]any{
 		"type":     "object",
 		"required": []any{"re"},
 		"properties": map[string]any{
@@ -81,7 +81,7 @@ func TestSchema(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, got, _ := bytes.Cut(b, []byte("#Parameters: "))
-	got, _, _ = bytes.Cut(got, []byte("\t\ttemplate:"))
+	got, _, _ = bytes.Cut(got, []byte("\t}\n}\n"))
 	want := `{
 			f?: number
 			list?: [...{

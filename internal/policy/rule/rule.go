@@ -11,7 +11,6 @@
 package rule
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -38,18 +37,31 @@ type Rule struct {
 	Kind        string // kind of the Constraint, "ContainImagesPinned"
 	Severity    string // low, medium, high or critical: how bad a violation is
 	Enforcement string // enforcementAction unless the platform says otherwise
-	Match       []any  // spec.match.kinds of the Constraint
+	// Profile is the least profile that has the rule: each has those of the ones
+	// before it in Profiles.
+	Profile string
+	// Stricter is what a profile asks for beyond the rule's own defaults.
+	Stricter map[string]Refinement
+	Input    Input
+	Match    []any // spec.match.kinds of the Constraint; of a model rule, the kinds that it reads
 	// Parameters is the openAPIV3Schema of spec.parameters, with defaults.
 	Parameters map[string]any
-	Module     Module
-	Libs       []Module
-	Doc        string // README.md
+	// Fixed rules can be neither turned off nor waived: nothing would work without.
+	Fixed  bool
+	Module Module // empty for a check of contain's own, which is Go
+	Libs   []Module
+	Doc    string // README.md
 }
 
 // Module is one Rego file.
 type Module struct {
 	File string // from the repository's root, "policies/images/pinned/rule.rego"
 	Rego string
+}
+
+// OverObjects are the rules that admission knows too, in their order.
+func OverObjects(rules []Rule) []Rule {
+	return slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return r.Input != Object })
 }
 
 // Load reads every rule below fsys, sorted by id. The error names the file
@@ -63,8 +75,12 @@ func Load(fsys fs.FS) ([]Rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	rules := make([]Rule, 0, len(files))
-	for _, f := range files {
+	checks, err := fs.Glob(fsys, "*/*/rule.yaml")
+	if err != nil {
+		return nil, err
+	}
+	rules := make([]Rule, 0, len(files)+len(checks))
+	for _, f := range append(files, checks...) {
 		r, err := load(fsys, f, libs)
 		if err != nil {
 			return nil, fmt.Errorf("policies/%s: %w", f, err)
@@ -119,6 +135,9 @@ func loadLibs(fsys fs.FS) (map[string]library, error) {
 }
 
 func load(fsys fs.FS, file string, libs map[string]library) (Rule, error) {
+	if path.Ext(file) == ".yaml" {
+		return loadCheck(fsys, file)
+	}
 	dir := path.Dir(file)
 	m, parsed, err := parse(fsys, file)
 	if err != nil {
@@ -133,7 +152,7 @@ func load(fsys fs.FS, file string, libs map[string]library) (Rule, error) {
 		return Rule{}, err
 	}
 	r.ID, r.Module = dir, m
-	if want := kindOf(dir); r.Kind != want {
+	if want := kindOf(dir); r.Input == Object && r.Kind != want {
 		return Rule{}, fmt.Errorf("custom.kind is %q, want %q", r.Kind, want)
 	}
 	if r.Libs, err = closure(imports(parsed), libs); err != nil {
@@ -194,51 +213,6 @@ func closure(names []string, libs map[string]library) ([]Module, error) {
 	}
 	slices.SortFunc(out, func(a, b Module) int { return strings.Compare(a.File, b.File) }) // for determinism
 	return out, nil
-}
-
-// annotated reads the METADATA comment of the package.
-func annotated(m *ast.Module) (Rule, error) {
-	var a *ast.Annotations
-	for _, each := range m.Annotations {
-		if each.Scope == "package" {
-			a = each
-		}
-	}
-	if a == nil {
-		return Rule{}, errors.New("has no METADATA comment on its package")
-	}
-	r := Rule{Title: a.Title, Description: strings.TrimSpace(a.Description)}
-	fields := map[string]*string{"kind": &r.Kind, "severity": &r.Severity, "enforcement": &r.Enforcement}
-	for name, v := range a.Custom {
-		switch p, isString := fields[name]; {
-		case isString:
-			*p, _ = v.(string)
-		case name == "match":
-			r.Match, _ = v.([]any)
-		case name == "parameters":
-			r.Parameters, _ = v.(map[string]any)
-		default:
-			return Rule{}, fmt.Errorf("custom.%s is not a field of a rule", name)
-		}
-	}
-	if r.Parameters != nil {
-		// Without it the defaults below would not reach a Constraint that has no
-		// parameters at all.
-		r.Parameters["default"] = map[string]any{}
-	}
-	switch {
-	case r.Title == "" || r.Description == "":
-		return Rule{}, errors.New("METADATA has no title or no description")
-	case !slices.Contains([]string{"low", "medium", "high", "critical"}, r.Severity):
-		return Rule{}, fmt.Errorf("custom.severity is %q, want low, medium, high or critical", r.Severity)
-	case !slices.Contains([]string{"deny", "warn", "dryrun"}, r.Enforcement):
-		return Rule{}, fmt.Errorf("custom.enforcement is %q, want deny, warn or dryrun", r.Enforcement)
-	case len(r.Match) == 0:
-		return Rule{}, errors.New("custom.match names no kinds")
-	case r.Parameters["type"] != "object":
-		return Rule{}, errors.New("custom.parameters is no schema of an object")
-	}
-	return r, nil
 }
 
 // kindOf is the Constraint kind of a rule id: images/pinned, ContainImagesPinned.

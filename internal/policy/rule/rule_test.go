@@ -18,6 +18,7 @@ const text = `# METADATA
 #   kind: ContainDemoNoNames
 #   severity: low
 #   enforcement: warn
+#   profile: baseline
 #   match:
 #   - apiGroups: [""]
 #     kinds: [Pod]
@@ -60,10 +61,10 @@ func TestLoad(t *testing.T) {
 		Description: "Names are refused.",
 		Kind:        "ContainDemoNoNames",
 		Severity:    "low",
-		Enforcement: "warn",
-		Match:       []any{map[string]any{"apiGroups": []any{""}, "kinds": []any{"Pod"}}},
-		Parameters:  rules[0].Parameters,
-		Module:      rule.Module{File: "policies/demo/no-names/rule.rego", Rego: text},
+		Enforcement: "warn", Profile: "baseline", Input: rule.Object,
+		Match:      []any{map[string]any{"apiGroups": []any{""}, "kinds": []any{"Pod"}}},
+		Parameters: rules[0].Parameters,
+		Module:     rule.Module{File: "policies/demo/no-names/rule.rego", Rego: text},
 		Libs: []rule.Module{
 			{File: "policies/lib/a.rego", Rego: string(fsys["lib/a.rego"].Data)},
 			{File: "policies/lib/b.rego", Rego: string(fsys["lib/b.rego"].Data)},
@@ -102,7 +103,7 @@ func TestLoadErrors(t *testing.T) {
 		{file, "kind: ContainDemoNoNames", "kind: NoNames", `policies/demo/no-names/rule.rego: custom.kind is "NoNames", want "ContainDemoNoNames"`},
 		{file, "severity: low", "severity: awful", `policies/demo/no-names/rule.rego: custom.severity is "awful", want low, medium, high or critical`},
 		{file, "enforcement: warn", "enforcement: shout", `policies/demo/no-names/rule.rego: custom.enforcement is "shout", want deny, warn or dryrun`},
-		{file, "#   severity", "#   serverity: low\n#   severity", "policies/demo/no-names/rule.rego: custom.serverity is not a field of a rule"},
+		{file, "#   severity", "#   serverity: low\n#   severity", "policies/demo/no-names/rule.rego: METADATA: unknown field \"serverity\""},
 		{file, "title: No names", "title: \"\"", "policies/demo/no-names/rule.rego: METADATA has no title or no description"},
 		{file, "match:\n#   - apiGroups: [\"\"]\n#     kinds: [Pod]\n", "match: []\n", "policies/demo/no-names/rule.rego: custom.match names no kinds"},
 		{file, "type: object", "type: array", "policies/demo/no-names/rule.rego: custom.parameters is no schema of an object"},

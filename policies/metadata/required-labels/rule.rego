@@ -5,6 +5,7 @@
 #   kind: ContainMetadataRequiredLabels
 #   severity: low
 #   enforcement: warn
+#   profile: restricted
 #   match:
 #   - apiGroups: [apps]
 #     kinds: [DaemonSet, Deployment, StatefulSet]

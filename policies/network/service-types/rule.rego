@@ -5,6 +5,7 @@
 #   kind: ContainNetworkServiceTypes
 #   severity: medium
 #   enforcement: deny
+#   profile: restricted
 #   match:
 #   - apiGroups: [""]
 #     kinds: [Service]

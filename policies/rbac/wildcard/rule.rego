@@ -5,6 +5,7 @@
 #   kind: ContainRbacWildcard
 #   severity: high
 #   enforcement: warn
+#   profile: baseline
 #   match:
 #   - apiGroups: [rbac.authorization.k8s.io]
 #     kinds: [ClusterRole, Role]

@@ -5,6 +5,7 @@
 #   kind: ContainResourcesLimits
 #   severity: medium
 #   enforcement: deny
+#   profile: restricted
 #   match:
 #   - apiGroups: [""]
 #     kinds: [Pod, ReplicationController]

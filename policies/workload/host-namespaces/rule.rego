@@ -5,6 +5,7 @@
 #   kind: ContainWorkloadHostNamespaces
 #   severity: high
 #   enforcement: deny
+#   profile: baseline
 #   match:
 #   - apiGroups: [""]
 #     kinds: [Pod, ReplicationController]

@@ -5,6 +5,7 @@
 #   kind: ContainWorkloadPrivileged
 #   severity: critical
 #   enforcement: deny
+#   profile: baseline
 #   match:
 #   - apiGroups: [""]
 #     kinds: [Pod, ReplicationController]
