@@ -151,7 +151,7 @@ func TestChosen(t *testing.T) {
 		t.Error(diff)
 	}
 
-	set, findings := policy.Compile(toObjects(t, templates), toObjects(t, constraints), policy.Options{})
+	set, findings := policy.Compile(policy.Policies{Templates: toObjects(t, templates), Constraints: toObjects(t, constraints)}, policy.Options{})
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}

@@ -10,12 +10,6 @@ import (
 	"github.com/contain-platform/contain/internal/render"
 )
 
-// Groups of Gatekeeper's policies.
-const (
-	templates   = "templates.gatekeeper.sh"
-	constraints = "constraints.gatekeeper.sh"
-)
-
 // review judges every object of each cluster by the policies that the same
 // cluster's artifact brings to Gatekeeper.
 func review(ctx context.Context, p *model.Platform, clusters []render.Cluster, loc *locator) ([]diag.Finding, error) {
@@ -25,28 +19,23 @@ func review(ctx context.Context, p *model.Platform, clusters []render.Cluster, l
 		return loc.rego(p, clusters, template, module)
 	}}
 	for _, c := range clusters {
-		var tmpl, cons, all []*object.Object
+		var all []*object.Object
 		units := map[*object.Object]string{}
 		for _, u := range c.Units {
 			for _, o := range u.Objects {
-				switch o.Group {
-				case templates:
-					tmpl = append(tmpl, o)
-				case constraints:
-					cons = append(cons, o)
-				}
 				units[o] = u.Name
 				all = append(all, o)
 			}
 		}
-		if len(cons) == 0 {
+		policies := policy.Select(all)
+		if len(policies.Constraints) == 0 {
 			out = append(out, diag.Finding{
 				ID: "policy/none", Severity: diag.Warning, Cluster: c.Name, Path: model.Path("platform", "clusters", c.Name),
 				Message: "no policy judges the cluster's objects, here or in the cluster",
 				Hint:    "gatekeeper is off, or every rule is",
 			})
 		}
-		set, found := compiler.Compile(tmpl, cons, opts)
+		set, found := compiler.Compile(policies, opts)
 		for _, f := range found {
 			f.Cluster, f.Unit = c.Name, unitOf(c, f.Object)
 			out = append(out, f)
@@ -54,7 +43,7 @@ func review(ctx context.Context, p *model.Platform, clusters []render.Cluster, l
 		if diag.HasErrors(found) {
 			continue
 		}
-		vs, err := set.Review(ctx, all, policy.NamespacesIn(all))
+		vs, err := set.Review(ctx, all, all)
 		if err != nil {
 			return nil, err
 		}
@@ -83,7 +72,7 @@ func (l *locator) rego(p *model.Platform, clusters []render.Cluster, template st
 	for _, c := range clusters {
 		for _, u := range c.Units {
 			for _, o := range u.Objects {
-				if o.Group != templates || o.Name != template || p.Policies.Rules[o.Field].Template == nil || module != 0 {
+				if o.Kind != "ConstraintTemplate" || o.Name != template || p.Policies.Rules[o.Field].Template == nil || module != 0 {
 					continue
 				}
 				return l.lines().Text(model.Path("platform", "policies", "rules", o.Field, "template", "rego"))

@@ -90,7 +90,7 @@ func admitted(o *object.Object) ([]byte, map[string]any, error) {
 	if err := json.Unmarshal(o.JSON, &tree); err != nil {
 		return nil, nil, err
 	}
-	if o.Kind != "Namespace" || o.Group != "" {
+	if !isNamespace(o) {
 		return o.JSON, tree, nil
 	}
 	meta, _ := tree["metadata"].(map[string]any) // an Object has one, with a name

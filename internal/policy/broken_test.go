@@ -10,21 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/contain-platform/contain/internal/diag"
-	"github.com/contain-platform/contain/internal/object"
 	"github.com/contain-platform/contain/internal/policy"
 )
-
-// split tells templates from Constraints.
-func split(objs []*object.Object) (templates, constraints []*object.Object) {
-	for _, o := range objs {
-		if o.Kind == "ConstraintTemplate" {
-			templates = append(templates, o)
-		} else {
-			constraints = append(constraints, o)
-		}
-	}
-	return templates, constraints
-}
 
 // locator finds the blocks of Rego in a YAML file: the nth block is module n.
 func locator(file, text string) func(string, int) (diag.Position, bool) {
@@ -55,8 +42,7 @@ func TestBroken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			templates, constraints := split(fromYAML(t, string(b)))
-			_, findings := policy.Compile(templates, constraints, policy.Options{
+			_, findings := policy.Compile(policy.Select(fromYAML(t, string(b))), policy.Options{
 				Locate: locator(filepath.Base(file), string(b)),
 			})
 			if !diag.HasErrors(findings) {
@@ -73,7 +59,7 @@ func TestBrokenWithoutFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, findings := policy.Compile(fromYAML(t, string(b)), nil, policy.Options{})
+	_, findings := policy.Compile(policy.Select(fromYAML(t, string(b))), policy.Options{})
 	want := []diag.Finding{{
 		ID:      policy.FindingRego,
 		Message: "var missing is unsafe (line 3, column 11 of the Rego)",

@@ -515,7 +515,7 @@ func TestAcceptsWhatGatekeeperAccepts(t *testing.T) {
 		templates := fromYAML(t, strings.Split(always, "  targets:")[0]+
 			"  targets:\n  - target: admission.k8s.gatekeeper.sh\n    rego: |\n      package always\n      "+
 			strings.ReplaceAll(c.rego, "\n", "\n      "))
-		_, findings := policy.Compile(templates, nil, policy.Options{})
+		_, findings := policy.Compile(policy.Policies{Templates: templates}, policy.Options{})
 		gatekeeper := acceptedByGatekeeper(t, templates[0])
 		if got := len(findings) == 0; got != gatekeeper || got != c.want {
 			t.Errorf("%q: accepted is %v, of Gatekeeper %v, want %v: %v", c.rego, got, gatekeeper, c.want, findings)

@@ -22,7 +22,7 @@ func TestPanic(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set, findings := Compile([]*object.Object{template}, []*object.Object{constraint}, Options{})
+	set, findings := Compile(Policies{Templates: []*object.Object{template}, Constraints: []*object.Object{constraint}}, Options{})
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}

@@ -81,38 +81,36 @@ type compiled struct {
 }
 
 // Compile is the Compile of a Compiler that is used once.
-func Compile(templates, constraints []*object.Object, opts Options) (*Set, []diag.Finding) {
-	return new(Compiler).Compile(templates, constraints, opts)
+func Compile(p Policies, opts Options) (*Set, []diag.Finding) {
+	return new(Compiler).Compile(p, opts)
 }
 
-// Compile makes a Set of ConstraintTemplates and Constraints. The findings, all
-// errors, say what is wrong with them; Object is the template or the
-// Constraint. With findings the Set holds the policies that are sound, so that
-// a caller can report everything at once; it must not be taken for a verdict.
-// Options must be the same in every call that is given the same policies.
-func (c *Compiler) Compile(templates, constraints []*object.Object, opts Options) (*Set, []diag.Finding) {
-	templates, constraints = slices.Clone(templates), slices.Clone(constraints)
-	object.Sort(templates)
-	object.Sort(constraints)
+// Compile makes a Set of policies. The findings say what is wrong with them;
+// Object is the policy. With errors among them the Set holds the policies that
+// are sound, so that a caller can report everything at once; it must not be
+// taken for a verdict. Options must be the same in every call that is given the
+// same policies.
+func (c *Compiler) Compile(p Policies, opts Options) (*Set, []diag.Finding) {
+	p = p.sorted()
 	if opts.Budget == 0 {
 		opts.Budget = DefaultBudget
 	}
-	once, _ := c.sets.LoadOrStore(hashObjects(templates, constraints), sync.OnceValue(func() compiled {
-		return c.compile(templates, constraints, opts)
+	once, _ := c.sets.LoadOrStore(p.fingerprint(), sync.OnceValue(func() compiled {
+		return c.compile(p, opts)
 	}))
 	r := once.(func() compiled)()
 	return r.set, slices.Clone(r.findings)
 }
 
-func (c *Compiler) compile(templates, constraints []*object.Object, opts Options) compiled {
+func (c *Compiler) compile(p Policies, opts Options) compiled {
 	var findings []diag.Finding
-	byKind, orphans := assign(templates, constraints)
+	byKind, orphans := assign(p.Templates, p.Constraints)
 	findings = append(findings, orphans...)
 
-	results := make([]compiledPolicy, len(templates))
+	results := make([]compiledPolicy, len(p.Templates))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, t := range templates {
+	for i, t := range p.Templates {
 		g.Go(func() error {
 			results[i] = c.policy(t, byKind[t.Name], opts)
 			return nil

@@ -95,7 +95,7 @@ func samples(t testing.TB, id, prefix string) []*object.Object {
 
 func compile(t testing.TB, templates, constraints []*object.Object) *policy.Set {
 	t.Helper()
-	set, findings := policy.Compile(templates, constraints, policy.Options{})
+	set, findings := policy.Compile(policy.Policies{Templates: templates, Constraints: constraints}, policy.Options{})
 	for _, f := range findings {
 		t.Errorf("%+v", f)
 	}
@@ -107,7 +107,7 @@ func compile(t testing.TB, templates, constraints []*object.Object) *policy.Set 
 
 func review(t testing.TB, set *policy.Set, objs []*object.Object) []policy.Violation {
 	t.Helper()
-	vs, err := set.Review(context.Background(), objs, policy.NamespacesIn(objs))
+	vs, err := set.Review(context.Background(), objs, objs)
 	if err != nil {
 		t.Fatal(err)
 	}

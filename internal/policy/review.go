@@ -19,20 +19,18 @@ import (
 	"github.com/contain-platform/contain/internal/object"
 )
 
-// Namespaces finds the Namespace object of a name in the cluster under review;
-// nil when the platform does not write it.
-type Namespaces func(name string) *object.Object
-
-// NamespacesIn finds Namespaces among objects.
-func NamespacesIn(objs []*object.Object) Namespaces {
+// namespacesIn are the Namespaces among objects, by name.
+func namespacesIn(objs []*object.Object) map[string]*object.Object {
 	m := map[string]*object.Object{}
 	for _, o := range objs {
-		if o.Kind == "Namespace" && o.Group == "" {
+		if isNamespace(o) {
 			m[o.Name] = o
 		}
 	}
-	return func(name string) *object.Object { return m[name] }
+	return m
 }
+
+func isNamespace(o *object.Object) bool { return o.Kind == "Namespace" && o.Group == "" }
 
 // memoKey is all that a verdict depends on within a Set.
 type memoKey struct{ object, namespace fingerprint }
@@ -46,15 +44,13 @@ type job struct {
 }
 
 // Review gives the violations of the objects, sorted by object, rule,
-// Constraint and path. Each distinct object is judged once in the Set's life,
-// with the Namespace that it is in. An object whose Namespace is in neither
-// namespaces nor every cluster is rejected by Constraints that select
-// namespaces by label, as in admission. The only error is ctx's.
-func (s *Set) Review(ctx context.Context, objs []*object.Object, namespaces Namespaces) ([]Violation, error) {
-	if namespaces == nil {
-		namespaces = func(string) *object.Object { return nil }
-	}
-	keys, jobs := s.plan(objs, namespaces)
+// Constraint and path. cluster is all that the cluster holds: Namespaces are
+// found in it. Each distinct object is judged once in the Set's life, with the
+// Namespace that it is in. An object whose Namespace is neither in cluster nor
+// in every cluster is rejected by Constraints that select namespaces by label,
+// as in admission. The only error is ctx's.
+func (s *Set) Review(ctx context.Context, objs, cluster []*object.Object) ([]Violation, error) {
+	keys, jobs := s.plan(objs, namespacesIn(cluster))
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
@@ -89,7 +85,7 @@ func (s *Set) Review(ctx context.Context, objs []*object.Object, namespaces Name
 }
 
 // plan finds the objects that this Set has not judged yet.
-func (s *Set) plan(objs []*object.Object, namespaces Namespaces) ([]memoKey, []*job) {
+func (s *Set) plan(objs []*object.Object, namespaces map[string]*object.Object) ([]memoKey, []*job) {
 	keys := make([]memoKey, len(objs))
 	var jobs []*job
 	planned := map[memoKey]bool{}
@@ -101,10 +97,10 @@ func (s *Set) plan(objs []*object.Object, namespaces Namespaces) ([]memoKey, []*
 	for i, o := range objs {
 		var ns seen
 		// The webhook takes a Namespace for an object outside namespaces.
-		if o.Namespace != "" && (o.Kind != "Namespace" || o.Group != "") {
+		if o.Namespace != "" && !isNamespace(o) {
 			var ok bool
 			if ns, ok = views[o.Namespace]; !ok {
-				found := namespaces(o.Namespace)
+				found := namespaces[o.Namespace]
 				ns.view = viewNamespace(o.Namespace, found)
 				if found != nil {
 					ns.key = sha256.Sum256(found.JSON)

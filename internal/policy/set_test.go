@@ -140,7 +140,7 @@ func broken(t *testing.T, body string, opts policy.Options) *policy.Set {
 	t.Helper()
 	text := strings.Replace(always, `          violation contains {"msg": "violated"}`, body, 1)
 	constraints := fromYAML(t, "{apiVersion: constraints.gatekeeper.sh/v1beta1, kind: Always, metadata: {name: a}, spec: {enforcementAction: dryrun}}")
-	set, findings := policy.Compile(fromYAML(t, text), constraints, opts)
+	set, findings := policy.Compile(policy.Policies{Templates: fromYAML(t, text), Constraints: constraints}, opts)
 	if len(findings) > 0 {
 		t.Fatal(findings)
 	}
@@ -250,19 +250,19 @@ func TestMemo(t *testing.T) {
 	var c policy.Compiler
 	templates := fromYAML(t, always)
 	constraints := fromYAML(t, "{apiVersion: constraints.gatekeeper.sh/v1beta1, kind: Always, metadata: {name: a}, spec: {match: {namespaceSelector: {matchLabels: {env: prod}}, kinds: [{kinds: [Pod]}]}}}")
-	a, findings := c.Compile(templates, constraints, policy.Options{})
-	b, _ := c.Compile(fromYAML(t, always), slices.Clone(constraints), policy.Options{})
+	a, findings := c.Compile(policy.Policies{Templates: templates, Constraints: constraints}, policy.Options{})
+	b, _ := c.Compile(policy.Policies{Templates: fromYAML(t, always), Constraints: slices.Clone(constraints)}, policy.Options{})
 	if a != b || len(findings) > 0 {
 		t.Error("equal policies are two Sets", findings)
 	}
-	other, _ := c.Compile(templates, nil, policy.Options{})
+	other, _ := c.Compile(policy.Policies{Templates: templates}, policy.Options{})
 	if other == a {
 		t.Error("different policies are one Set")
 	}
 	pod := fromYAML(t, "{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}")
 	for i, env := range []string{"prod", "dev", "prod", "dev"} {
 		ns := fromYAML(t, fmt.Sprintf("{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {env: %s}}}", env))
-		vs, err := a.Review(context.Background(), pod, policy.NamespacesIn(ns))
+		vs, err := a.Review(context.Background(), pod, ns)
 		if err != nil || (len(vs) > 0) != (env == "prod") {
 			t.Errorf("%d, %s: %v %v", i, env, vs, err)
 		}
