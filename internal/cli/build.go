@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 func newBuild(e Env) *cobra.Command {
 	var format diag.Format
 	var out, key string
+	var watch bool
 	c := &cobra.Command{
 		Use:   "build [DIR]",
 		Short: "Check everything and make one artifact per cluster",
@@ -29,9 +31,13 @@ With --key everything is signed as cosign does it. The password of the key comes
 from COSIGN_PASSWORD or the terminal. SOURCE_DATE_EPOCH sets the creation time
 in the artifacts, which otherwise is 1970.`,
 		Example: `  contain build -o dist
-  contain build examples/acme -o dist --key contain.key --format json`,
+  contain build examples/acme -o dist --key contain.key --format json
+  contain build --watch`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if watch && out != "" {
+				return usageError{errors.New("--watch checks and writes nothing: leave -o out")}
+			}
 			dir := platformDir(args)
 			in, err := input(dir)
 			if err != nil {
@@ -45,31 +51,40 @@ in the artifacts, which otherwise is 1970.`,
 					return err
 				}
 			}
-			r, err := pipeline.Run(c.Context(), in, pipeline.Pack)
-			if err != nil {
-				return err
+			check := func() error { return e.build(c.Context(), in, dir, out, format) }
+			if watch {
+				return e.watch(c.Context(), in.FS, check)
 			}
-			if !r.Failed() && out != "" {
-				if err := r.Layout.Write(out); err != nil {
-					if errors.Is(err, artifact.ErrForeign) {
-						return fmt.Errorf("%s %w", out, artifact.ErrForeign)
-					}
-					return environmentError{fmt.Errorf("%s: %w", out, cause(err))}
-				}
-			}
-			if format == diag.JSON {
-				return e.buildJSON(r, dir)
-			}
-			if err := e.report(format, dir, r.Findings); err != nil || format != diag.Text {
-				return err
-			}
-			return e.buildTable(r, out)
+			return check()
 		},
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "write the OCI image layout to this directory")
 	c.Flags().StringVar(&key, "key", "", "sign with this private key (contain keygen, or cosign)")
+	watchFlag(c, &watch)
 	formatFlag(c, &format)
 	return c
+}
+
+func (e Env) build(ctx context.Context, in pipeline.Input, dir, out string, format diag.Format) error {
+	r, err := pipeline.Run(ctx, in, pipeline.Pack)
+	if err != nil {
+		return err
+	}
+	if !r.Failed() && out != "" {
+		if err := r.Layout.Write(out); err != nil {
+			if errors.Is(err, artifact.ErrForeign) {
+				return fmt.Errorf("%s %w", out, artifact.ErrForeign)
+			}
+			return environmentError{fmt.Errorf("%s: %w", out, cause(err))}
+		}
+	}
+	if format == diag.JSON {
+		return e.buildJSON(r, dir)
+	}
+	if err := e.report(format, dir, r.Findings); err != nil || format != diag.Text {
+		return err
+	}
+	return e.buildTable(r, out)
 }
 
 // built is a cluster in the report of a build.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 
 func newVet(e Env) *cobra.Command {
 	var format diag.Format
+	var watch bool
 	c := &cobra.Command{
 		Use:   "vet [DIR]",
 		Short: "Check what a platform describes: types, variants, references",
@@ -24,19 +26,28 @@ that every name refers to something. contain build checks the objects as well.`,
 			if err != nil {
 				return err
 			}
-			r, err := pipeline.Run(c.Context(), in, pipeline.Vet)
-			if err != nil {
-				return err
+			check := func() error { return e.vet(c.Context(), in, dir, format) }
+			if watch {
+				return e.watch(c.Context(), in.FS, check)
 			}
-			if err := e.report(format, dir, r.Findings); err != nil {
-				return err
-			}
-			if format == diag.Text {
-				fmt.Fprintf(e.Stderr, "%s: %s, nothing to object to\n", r.Platform.Name, plural(len(r.Platform.Clusters), "cluster"))
-			}
-			return nil
+			return check()
 		},
 	}
+	watchFlag(c, &watch)
 	formatFlag(c, &format)
 	return c
+}
+
+func (e Env) vet(ctx context.Context, in pipeline.Input, dir string, format diag.Format) error {
+	r, err := pipeline.Run(ctx, in, pipeline.Vet)
+	if err != nil {
+		return err
+	}
+	if err := e.report(format, dir, r.Findings); err != nil {
+		return err
+	}
+	if format == diag.Text {
+		fmt.Fprintf(e.Stderr, "%s: %s, nothing to object to\n", r.Platform.Name, plural(len(r.Platform.Clusters), "cluster"))
+	}
+	return nil
 }

@@ -59,8 +59,8 @@ func Rebase(base string, fs []Finding) []Finding {
 	return out
 }
 
-// where says in one line which part of the platform a finding is about.
-func (f Finding) where() string {
+// Where says in one line which part of the platform a finding is about.
+func (f Finding) Where() string {
 	var parts []string
 	if f.Cluster != "" {
 		c := "clusters." + f.Cluster
@@ -85,7 +85,7 @@ func printText(w io.Writer, fs []Finding) error {
 	var b strings.Builder
 	for _, f := range fs {
 		fmt.Fprintf(&b, "%s: %s [%s]\n", f.Severity, indent(f.Message), f.ID)
-		if s := f.where(); s != "" {
+		if s := f.Where(); s != "" {
 			fmt.Fprintf(&b, "  %s\n", s)
 		}
 		for _, p := range f.Positions {
@@ -139,7 +139,7 @@ func printGitHub(w io.Writer, fs []Finding) error {
 			}
 		}
 		msg := f.Message
-		if s := f.where(); s != "" {
+		if s := f.Where(); s != "" {
 			msg += "\n" + s
 		}
 		if f.Hint != "" {

@@ -72,7 +72,7 @@ func printSARIF(w io.Writer, fs []Finding) error {
 			run.Tool.Driver.Rules = append(run.Tool.Driver.Rules, sarifRule{ID: f.ID})
 		}
 		text := f.Message
-		if s := f.where(); s != "" {
+		if s := f.Where(); s != "" {
 			text += " (" + s + ")"
 		}
 		if f.Hint != "" {
