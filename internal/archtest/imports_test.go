@@ -116,6 +116,12 @@ var acquaintances = map[string]string{
 
 	"model -> diag": "what is wrong with a model is findings",
 
+	"policy/platform -> policy/rule": "it asks what rule has read",
+	"policy/platform -> policy":      "the built-ins that no rule may use, the ids of what is wrong with Rego and the form of paths are the same",
+
+	"pipeline -> policy/platform": "pipeline knows the order of the stages",
+	"pipeline -> policy/rule":     "pipeline gives the library's rules to those who judge by them",
+
 	"policy/gen -> policy/rule": "gen writes what rule has read",
 
 	"pipeline -> source":    "pipeline knows the order of the stages",

@@ -9,6 +9,7 @@ package model
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +26,9 @@ type Platform struct {
 	Components   map[string]Override    `json:"components"`
 	Clusters     map[string]Cluster     `json:"clusters"`
 
+	// JSON is all of it, what Go does not look at too.
+	JSON json.RawMessage `json:"-"`
+
 	// Roles and rules that the catalog has.
 	Roles []string `json:"-"`
 	Rules []string `json:"-"`
@@ -33,6 +37,16 @@ type Platform struct {
 	ReservedNamespaces []string `json:"-"`
 	// Units by cluster, each list sorted by name.
 	Units map[string][]Unit `json:"-"`
+}
+
+// UnmarshalJSON keeps what it reads.
+func (p *Platform) UnmarshalJSON(b []byte) error {
+	type plain Platform
+	if err := json.Unmarshal(b, (*plain)(p)); err != nil {
+		return err
+	}
+	p.JSON = slices.Clone(b)
+	return nil
 }
 
 // Management is the management plane. Variants are kept raw: only their names

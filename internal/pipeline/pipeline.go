@@ -21,10 +21,12 @@ import (
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/kubecheck"
 	"github.com/contain-platform/contain/internal/model"
+	"github.com/contain-platform/contain/internal/policy/rule"
 	"github.com/contain-platform/contain/internal/render"
 	"github.com/contain-platform/contain/internal/sign"
 	"github.com/contain-platform/contain/internal/source"
 	"github.com/contain-platform/contain/internal/transform"
+	"github.com/contain-platform/contain/policies"
 )
 
 // Stage is where the pipeline ends.
@@ -105,7 +107,15 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.stop(loc, append(found, verdicts...)) || last == Check {
+	rules, err := rule.Load(policies.FS)
+	if err != nil {
+		return r, err
+	}
+	whole, err := reviewWhole(ctx, rules, r.Platform, r.Clusters, nil)
+	if err != nil {
+		return r, err
+	}
+	if r.stop(loc, slices.Concat(found, verdicts, whole)) || last == Check {
 		return r, ctx.Err()
 	}
 

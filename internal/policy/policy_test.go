@@ -36,7 +36,7 @@ func rules(t testing.TB) []rule.Rule {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return rs
+	return rule.OverObjects(rs)
 }
 
 func fromTree(t testing.TB, tree map[string]any) *object.Object {
