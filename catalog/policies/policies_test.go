@@ -2,7 +2,9 @@ package policies_test
 
 import (
 	"encoding/json"
-	"strings"
+	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"cuelang.org/go/cue"
@@ -30,12 +32,11 @@ func catalog(t testing.TB) cue.Value {
 	return v
 }
 
-// objects fills a component's #in with rules and decodes its objects.
-func objects(t testing.TB, definition, rules string) map[string]map[string]any {
+// objects fills a component's #in and decodes its objects.
+func objects(t testing.TB, definition, in string) map[string]map[string]any {
 	t.Helper()
 	v := catalog(t)
-	in := cuecontext.New().CompileString(rules)
-	v = v.LookupPath(cue.ParsePath(definition)).FillPath(cue.ParsePath("#in.rules"), in).LookupPath(cue.ParsePath("objects"))
+	v = v.LookupPath(cue.ParsePath(definition)).FillPath(cue.ParsePath("#in"), cuecontext.New().CompileString(in)).LookupPath(cue.ParsePath("objects"))
 	out := map[string]map[string]any{}
 	if err := v.Decode(&out); err != nil {
 		t.Fatal(errors.Details(err, nil))
@@ -57,44 +58,101 @@ func plain(t testing.TB, v any) any {
 	return out
 }
 
-func library(t testing.TB) ([]rule.Rule, string) {
+func library(t testing.TB) []rule.Rule {
 	t.Helper()
 	rules, err := rule.Load(policies.FS)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var in []string
-	for _, r := range rules {
-		in = append(in, `"`+r.ID+`": {}`)
-	}
-	return rules, "{" + strings.Join(in, ", ") + "}"
+	return rule.OverObjects(rules)
 }
 
-// The catalog's objects are those of the rule directories, byte for byte of Rego.
-func TestLibrary(t *testing.T) {
-	rules, all := library(t)
-	templates, constraints := objects(t, "#Component", all), objects(t, "#Constraints", all)
-	if len(templates) != len(rules) || len(constraints) != len(rules) {
-		t.Fatalf("%d templates and %d Constraints of %d rules", len(templates), len(constraints), len(rules))
-	}
-	for _, r := range rules {
-		if diff := cmp.Diff(plain(t, r.Template()), plain(t, templates[r.ID])); diff != "" {
-			t.Errorf("%s: template (-rule +cue):\n%s", r.ID, diff)
+// everything turns every rule on; no profile has more than the strictest.
+const everything = `{profile: "regulated", rules: {}}`
+
+// A profile has the templates of its rules as the directories say, byte for
+// byte of Rego, and Constraints with its refinements of them.
+func TestProfiles(t *testing.T) {
+	rules := library(t)
+	for i, profile := range rule.Profiles() {
+		in := `{profile: "` + profile + `", rules: {}}`
+		templates, constraints := objects(t, "#Component", in), objects(t, "#Constraints", in)
+		count := 0
+		for _, r := range rules {
+			if slices.Index(rule.Profiles(), r.Profile) > i {
+				continue
+			}
+			count++
+			if diff := cmp.Diff(plain(t, r.Template()), plain(t, templates[r.ID])); diff != "" {
+				t.Errorf("%s: %s: template (-rule +cue):\n%s", profile, r.ID, diff)
+			}
+			if diff := cmp.Diff(plain(t, refined(r, i)), plain(t, constraints[r.ID])); diff != "" {
+				t.Errorf("%s: %s: Constraint (-rule +cue):\n%s", profile, r.ID, diff)
+			}
 		}
-		if diff := cmp.Diff(plain(t, r.Constraint()), plain(t, constraints[r.ID])); diff != "" {
-			t.Errorf("%s: Constraint (-rule +cue):\n%s", r.ID, diff)
+		if len(templates) != count || len(constraints) != count {
+			t.Errorf("%s: %d templates and %d Constraints of %d rules", profile, len(templates), len(constraints), count)
 		}
 	}
 }
 
+// refined is a rule's Constraint under the i-th profile.
+func refined(r rule.Rule, i int) map[string]any {
+	c := r.Constraint()
+	spec := c["spec"].(map[string]any)
+	for ; i >= 0; i-- {
+		s, ok := r.Stricter[rule.Profiles()[i]]
+		if !ok {
+			continue
+		}
+		maps.Copy(spec["parameters"].(map[string]any), s.Parameters)
+		if s.Enforcement != "" {
+			spec["enforcementAction"] = s.Enforcement
+		}
+		break
+	}
+	return c
+}
+
+// What is said about single rules beats the profile.
+func TestOnAndOff(t *testing.T) {
+	rules := library(t)
+	early, late := "", ""
+	for _, r := range rules {
+		switch {
+		case r.Profile == "baseline":
+			early = r.ID
+		case r.Profile != "baseline":
+			late = r.ID
+		}
+	}
+	in := fmt.Sprintf(`{profile: "baseline", rules: {%q: {on: false}, %q: {on: true, enforcement: "dryrun"}}}`, early, late)
+	for _, definition := range []string{"#Component", "#Constraints"} {
+		got := objects(t, definition, in)
+		if got[early] != nil || got[late] == nil {
+			t.Errorf("%s: %s is there: %v; %s: %v", definition, early, got[early] != nil, late, got[late] != nil)
+		}
+	}
+	// Parameters alone turn nothing on.
+	in = fmt.Sprintf(`{profile: "baseline", rules: {%q: {parameters: {}}}}`, late)
+	for _, definition := range []string{"#Component", "#Constraints"} {
+		if got := objects(t, definition, in); got[late] != nil {
+			t.Errorf("%s: %s is there", definition, late)
+		}
+	}
+}
+
+// chosen is what is said of single rules, beside the profile's.
 const chosen = `{
 	"images/pinned": {
+		on: true
 		enforcement: "warn"
 		parameters: deniedTags: ["edge", "main"]
-		excludedNamespaces: ["kube-system", "flux-system"]
+		excludedNamespaces: ["flux-system"]
 	}
-	"network/service-types": parameters: allowExternalIPs: true
+	"network/service-types": {on: true, parameters: allowExternalIPs: true}
 	"acme/no-sidecars": {
+		on: true
 		parameters: max: 1
 		template: {
 			kind: "AcmeNoSidecars"
@@ -118,7 +176,8 @@ const chosen = `{
 // What a platform chooses replaces a rule's defaults, one parameter at a time;
 // its own rules take the same form, and Gatekeeper accepts all of it.
 func TestChosen(t *testing.T) {
-	templates, constraints := objects(t, "#Component", chosen), objects(t, "#Constraints", chosen)
+	templates := objects(t, "#Component", `{profile: "baseline", rules: `+chosen+`}`)
+	constraints := objects(t, "#Constraints", `{profile: "baseline", excludedNamespaces: ["kube-system"], rules: `+chosen+`}`)
 	want := map[string]any{
 		"images/pinned": map[string]any{
 			"enforcementAction": "warn",
@@ -135,17 +194,23 @@ func TestChosen(t *testing.T) {
 		"network/service-types": map[string]any{
 			"enforcementAction": "deny",
 			"parameters":        map[string]any{"allowed": []any{"ClusterIP"}, "allowExternalIPs": true},
-			"match":             map[string]any{"kinds": []any{map[string]any{"apiGroups": []any{""}, "kinds": []any{"Service"}}}},
+			"match": map[string]any{
+				"excludedNamespaces": []any{"kube-system"},
+				"kinds":              []any{map[string]any{"apiGroups": []any{""}, "kinds": []any{"Service"}}},
+			},
 		},
 		"acme/no-sidecars": map[string]any{
 			"enforcementAction": "deny",
 			"parameters":        map[string]any{"max": 1.0},
-			"match":             map[string]any{"kinds": []any{map[string]any{"apiGroups": []any{""}, "kinds": []any{"Pod"}}}},
+			"match": map[string]any{
+				"excludedNamespaces": []any{"kube-system"},
+				"kinds":              []any{map[string]any{"apiGroups": []any{""}, "kinds": []any{"Pod"}}},
+			},
 		},
 	}
 	got := map[string]any{}
-	for id, c := range constraints {
-		got[id] = plain(t, c["spec"])
+	for id := range want {
+		got[id] = plain(t, constraints[id]["spec"])
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -166,6 +231,9 @@ func TestChosen(t *testing.T) {
 	}
 	var lines []string
 	for _, v := range vs {
+		if !slices.Contains(slices.Collect(maps.Keys(want)), v.Rule) {
+			continue
+		}
 		lines = append(lines, v.Rule+" "+v.Action+" "+v.Path+": "+v.Message)
 	}
 	wantLines := []string{
@@ -197,7 +265,7 @@ func toObjects(t testing.TB, m map[string]map[string]any) []*object.Object {
 // The schema of parameters in CUE accepts the defaults and refuses what
 // admission refuses.
 func TestParameters(t *testing.T) {
-	rules, _ := library(t)
+	rules := library(t)
 	v := catalog(t)
 	schema := func(id string) cue.Value {
 		return v.LookupPath(cue.MakePath(cue.Str("rules"), cue.Str(id), cue.Def("Parameters")))
@@ -225,8 +293,7 @@ func TestParameters(t *testing.T) {
 }
 
 func BenchmarkTemplates(b *testing.B) {
-	_, all := library(b)
 	for b.Loop() {
-		objects(b, "#Component", all)
+		objects(b, "#Component", everything)
 	}
 }

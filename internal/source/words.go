@@ -189,6 +189,9 @@ func (s *Source) allowed(path []string) (fields []string, pattern, doc string) {
 // member is what a definition says about a field, optional or any.
 func member(v cue.Value, name string) cue.Value {
 	v = structArm(v)
+	if v.IncompleteKind() == cue.ListKind {
+		return v.LookupPath(cue.MakePath(cue.AnyIndex))
+	}
 	if m := v.LookupPath(cue.MakePath(cue.Str(name).Optional())); m.Exists() {
 		return m
 	}

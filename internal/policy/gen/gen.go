@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,10 +27,11 @@ import (
 const header = "// Code generated from policies/ by internal/policy/gen. DO NOT EDIT.\n" +
 	"// CONTAIN_UPDATE=1 go test ./internal/policy/gen writes it anew.\n\n"
 
-// CUE is the file catalog/policies/rules_gen.cue: for each rule its Constraint
-// kind, its ConstraintTemplate, its defaults, and the schema of its parameters.
+// CUE is the file catalog/policies/rules_gen.cue: the rules and the checks with
+// their defaults and the schema of their parameters, what each profile makes of
+// them, and the libraries that the templates share.
 func CUE(rules []rule.Rule) ([]byte, error) {
-	objects, checks := &ast.StructLit{}, &ast.StructLit{}
+	objects, checks, layer, libs := &ast.StructLit{}, &ast.StructLit{}, &ast.StructLit{}, &ast.StructLit{}
 	for _, r := range rules {
 		entry, err := ruleLit(r)
 		if err != nil {
@@ -37,25 +39,128 @@ func CUE(rules []rule.Rule) ([]byte, error) {
 		}
 		f := field(r.ID, entry)
 		ast.AddComment(f, comment(r.Title+": "+firstDown(r.Description)))
+		into := "checks"
 		if r.Input == rule.Object {
+			into = "rules"
 			objects.Elts = append(objects.Elts, f)
 		} else {
 			checks.Elts = append(checks.Elts, f)
 		}
+		layer.Elts = append(layer.Elts, refinement(into, r.ID))
 	}
-	top := field("rules", objects)
-	ast.AddComment(top, comment("rules are the library's rules by id, those that admission knows too. The defaults of parameters and enforcement are those of the rule's page."))
-	below := field("checks", checks)
-	ast.AddComment(below, comment("checks are the rules over a whole cluster or platform, which contain alone judges."))
-	b, err := format.Node(&ast.File{Decls: []ast.Decl{
-		&ast.Package{Name: ast.NewIdent("policies")},
-		top,
-		below,
-	}})
+	profiles, err := profilesLit(rule.OverObjects(rules))
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range libraries(rules) {
+		libs.Elts = append(libs.Elts, field(libraryName(m), stringLit(m.Rego)))
+	}
+	decls := []ast.Decl{&ast.Package{Name: ast.NewIdent("policies")}}
+	for _, d := range []struct {
+		name  string
+		value ast.Expr
+		doc   string
+	}{
+		{"rules", objects, "rules are the library's rules by id, those that admission knows too. The defaults of parameters and enforcement are those of the rule's page."},
+		{"checks", checks, "checks are the rules over a whole cluster or platform, which contain alone judges."},
+		{"profiles", profiles, "profiles are the rules that each profile has, with the enforcement and the parameters that it asks for."},
+		{"refinements", layer, "refinements close the parameters of the rules and checks that a layer names."},
+		{"_libs", libs, "_libs are the Rego modules that rules import."},
+	} {
+		f := field(d.name, d.value)
+		ast.AddComment(f, comment(d.doc))
+		decls = append(decls, f)
+	}
+	b, err := format.Node(&ast.File{Decls: decls})
 	if err != nil {
 		return nil, err
 	}
 	return format.Source(append([]byte(header), b...))
+}
+
+// refinement is optional, so that it costs a layer little that does not name
+// the rule, and refers to the parameters of the rule: "a/b"?: {parameters: …}.
+func refinement(list, id string) *ast.Field {
+	parameters := &ast.SelectorExpr{
+		X:   &ast.IndexExpr{X: ast.NewIdent(list), Index: ast.NewString(id)},
+		Sel: ast.NewIdent("#Parameters"),
+	}
+	f := field(id, &ast.StructLit{Elts: []ast.Decl{field("parameters", parameters)}})
+	f.Constraint = token.OPTION
+	return f
+}
+
+// profilesLit is what each profile makes of the rules: the closest refinement
+// at or below it is laid over the rule's own defaults, parameter by parameter.
+func profilesLit(rules []rule.Rule) (ast.Expr, error) {
+	out := &ast.StructLit{}
+	for i, profile := range rule.Profiles() {
+		s := &ast.StructLit{}
+		for _, r := range rules {
+			if slices.Index(rule.Profiles(), r.Profile) > i {
+				continue
+			}
+			enforcement, parameters := r.Enforcement, r.Defaults()
+			for _, p := range slices.Backward(rule.Profiles()[:i+1]) {
+				stricter, ok := r.Stricter[p]
+				if !ok {
+					continue
+				}
+				maps.Copy(parameters, stricter.Parameters)
+				if stricter.Enforcement != "" {
+					enforcement = stricter.Enforcement
+				}
+				break
+			}
+			v, err := lit(map[string]any{"enforcement": enforcement, "parameters": parameters})
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", r.ID, err)
+			}
+			s.Elts = append(s.Elts, field(r.ID, v))
+		}
+		out.Elts = append(out.Elts, field(profile, s))
+	}
+	return out, nil
+}
+
+// libraries are those that any of the rules over objects imports, by name.
+func libraries(rules []rule.Rule) []rule.Module {
+	var out []rule.Module
+	for _, r := range rule.OverObjects(rules) {
+		for _, m := range r.Libs {
+			if !slices.Contains(out, m) {
+				out = append(out, m)
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b rule.Module) int { return strings.Compare(a.File, b.File) })
+	return out
+}
+
+func libraryName(m rule.Module) string { return strings.TrimSuffix(path.Base(m.File), ".rego") }
+
+// template is the rule's ConstraintTemplate with references to the libraries.
+func template(r rule.Rule) (map[string]any, error) {
+	t := r.Template()
+	if len(r.Libs) == 0 {
+		return t, nil
+	}
+	source, found := t, false
+	for _, step := range []string{"spec", "targets", "code", "source"} {
+		next := source[step]
+		if l, ok := next.([]any); ok && len(l) == 1 {
+			next = l[0]
+		}
+		if source, found = next.(map[string]any); !found {
+			return nil, fmt.Errorf("template: there is no %s", step)
+		}
+	}
+	libs := make([]any, len(r.Libs))
+	for i, l := range r.Libs {
+		libs[i] = ast.Expr(&ast.IndexExpr{X: ast.NewIdent("_libs"), Index: ast.NewString(libraryName(l))})
+	}
+	source["libs"] = libs
+	return t, nil
 }
 
 func ruleLit(r rule.Rule) (ast.Expr, error) {
@@ -63,16 +168,13 @@ func ruleLit(r rule.Rule) (ast.Expr, error) {
 	if err != nil {
 		return nil, fmt.Errorf("custom.parameters: %w", err)
 	}
-	stricter := map[string]any{}
-	for profile, s := range r.Stricter {
-		refined := map[string]any{"parameters": map[string]any{}}
-		if s.Parameters != nil {
-			refined["parameters"] = s.Parameters
+	if s, ok := parameters.(*ast.StructLit); ok {
+		// Of the parameters a layer says those that it changes.
+		for _, d := range s.Elts {
+			if f, ok := d.(*ast.Field); ok {
+				f.Constraint = token.OPTION
+			}
 		}
-		if s.Enforcement != "" {
-			refined["enforcement"] = s.Enforcement
-		}
-		stricter[profile] = refined
 	}
 	type entry struct {
 		name  string
@@ -82,11 +184,14 @@ func ruleLit(r rule.Rule) (ast.Expr, error) {
 		{"severity", r.Severity},
 		{"enforcement", r.Enforcement},
 		{"profile", r.Profile},
-		{"stricter", stricter},
 		{"parameters", r.Defaults()},
 	}
 	if r.Input == rule.Object {
-		fields = append(fields, entry{"kind", r.Kind}, entry{"match", map[string]any{"kinds": r.Match}}, entry{"template", r.Template()})
+		t, err := template(r)
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, entry{"kind", r.Kind}, entry{"match", map[string]any{"kinds": r.Match}}, entry{"template", t})
 	}
 	s := &ast.StructLit{}
 	for _, f := range fields {
@@ -105,6 +210,8 @@ func lit(v any) (ast.Expr, error) {
 	switch v := v.(type) {
 	case nil:
 		return ast.NewNull(), nil
+	case ast.Expr:
+		return v, nil // a reference
 	case bool:
 		return ast.NewBool(v), nil
 	case string:
@@ -257,13 +364,17 @@ func bounded(e ast.Expr, schema map[string]any) (ast.Expr, error) {
 func stringSchema(schema map[string]any) (ast.Expr, error) {
 	if enum, ok := schema["enum"].([]any); ok {
 		var parts []ast.Expr
+		var names []string
 		for _, v := range enum {
 			s, ok := v.(string)
 			if !ok {
 				return nil, fmt.Errorf("enum has %v", v)
 			}
 			parts = append(parts, ast.NewString(s))
+			names = append(names, s)
 		}
+		// CUE's own message for a value that is none of them names no value.
+		parts = append(parts, ast.NewCall(ast.NewIdent("error"), ast.NewString("must be one of "+strings.Join(names, ", "))))
 		return ast.NewBinExpr(token.OR, parts...), nil
 	}
 	var e ast.Expr = ast.NewIdent("string")

@@ -90,8 +90,8 @@ func TestSchema(t *testing.T) {
 			n?: int & >=1 & <=9
 			// Turns it on.
 			on?:  bool
-			one?: "a" | "b"
-			re!:  =~"^a+$"
+			one?: "a" | "b" | error("must be one of a, b")
+			re?:  =~"^a+$"
 		}
 `
 	if string(got) != want {
