@@ -101,7 +101,7 @@ const controlplane = `internal/e2e(/.*)?`
 
 // stages are strangers to each other; whatever they exchange is data that
 // pipeline passes on.
-var stages = []string{"source", "render", "transform", "kubecheck", "policy", "artifact", "sign", "registry", "bootstrap"}
+var stages = []string{"source", "render", "transform", "kubecheck", "policy", "waiver", "artifact", "sign", "registry", "bootstrap"}
 
 // plain are the packages of plain data that any stage may import.
 var plain = []string{"object", "diag", "model"}
@@ -129,8 +129,12 @@ var acquaintances = map[string]string{
 	"pipeline -> transform": "pipeline knows the order of the stages",
 	"pipeline -> kubecheck": "pipeline knows the order of the stages",
 	"pipeline -> policy":    "pipeline knows the order of the stages",
-	"pipeline -> artifact":  "pipeline knows the order of the stages",
-	"pipeline -> sign":      "pipeline knows the order of the stages",
+
+	"pipeline -> policy/selection":    "findings get the severity that their rule comes to in their cluster",
+	"pipeline -> waiver":              "findings that are waived pass",
+	"policy/selection -> policy/rule": "selection is of the rules that rule has read",
+	"pipeline -> artifact":            "pipeline knows the order of the stages",
+	"pipeline -> sign":                "pipeline knows the order of the stages",
 
 	"cli -> pipeline":  "a command is a prefix of the pipeline",
 	"cli -> render":    "contain render prints render.Cluster",

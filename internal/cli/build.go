@@ -17,7 +17,7 @@ import (
 
 func newBuild(e Env) *cobra.Command {
 	var format diag.Format
-	var out, key string
+	var out, key, date string
 	var watch bool
 	c := &cobra.Command{
 		Use:   "build [DIR]",
@@ -29,7 +29,8 @@ equal digests, wherever and whenever it is built.
 
 With --key everything is signed as cosign does it. The password of the key comes
 from COSIGN_PASSWORD or the terminal. SOURCE_DATE_EPOCH sets the creation time
-in the artifacts, which otherwise is 1970.`,
+in the artifacts, which otherwise is 1970, and without --date the day that
+waivers are compared with.`,
 		Example: `  contain build -o dist
   contain build examples/acme -o dist --key contain.key --format json
   contain build --watch`,
@@ -43,13 +44,8 @@ in the artifacts, which otherwise is 1970.`,
 			if err != nil {
 				return err
 			}
-			if in.Created, err = artifact.ParseEpoch(e.Getenv("SOURCE_DATE_EPOCH")); err != nil {
-				return usageError{err}
-			}
-			if key != "" {
-				if in.Signer, err = e.signer(key); err != nil {
-					return err
-				}
+			if err := e.buildInput(&in, key, date); err != nil {
+				return err
 			}
 			check := func() error { return e.build(c.Context(), in, dir, out, format) }
 			if watch {
@@ -60,9 +56,22 @@ in the artifacts, which otherwise is 1970.`,
 	}
 	c.Flags().StringVarP(&out, "output", "o", "", "write the OCI image layout to this directory")
 	c.Flags().StringVar(&key, "key", "", "sign with this private key (contain keygen, or cosign)")
+	dateFlag(c, &date)
 	watchFlag(c, &watch)
 	formatFlag(c, &format)
 	return c
+}
+
+// buildInput adds what comes of flags and the environment.
+func (e Env) buildInput(in *pipeline.Input, key, date string) (err error) {
+	if in.Created, err = artifact.ParseEpoch(e.Getenv("SOURCE_DATE_EPOCH")); err != nil {
+		return usageError{err}
+	}
+	if in.Date, err = e.date(date); err != nil || key == "" {
+		return err
+	}
+	in.Signer, err = e.signer(key)
+	return err
 }
 
 func (e Env) build(ctx context.Context, in pipeline.Input, dir, out string, format diag.Format) error {
@@ -81,10 +90,14 @@ func (e Env) build(ctx context.Context, in pipeline.Input, dir, out string, form
 	if format == diag.JSON {
 		return e.buildJSON(r, dir)
 	}
-	if err := e.report(format, dir, r.Findings); err != nil || format != diag.Text {
+	if err := e.report(format, dir, r.Findings, r.Waivers...); err != nil || format != diag.Text {
 		return err
 	}
-	return e.buildTable(r, out)
+	if err := e.buildTable(r, out); err != nil {
+		return err
+	}
+	e.waivers(r.Waivers)
+	return nil
 }
 
 // built is a cluster in the report of a build.
@@ -142,12 +155,13 @@ func size(n int64) string {
 
 func (e Env) buildJSON(r *pipeline.Result, dir string) error {
 	report := struct {
-		Platform string         `json:"platform,omitempty"`
-		Release  string         `json:"release,omitempty"`
-		Signed   bool           `json:"signed"`
-		Clusters []built        `json:"clusters"`
-		Findings []diag.Finding `json:"findings"`
-	}{Clusters: buildReport(r), Findings: r.Findings}
+		Platform string          `json:"platform,omitempty"`
+		Release  string          `json:"release,omitempty"`
+		Signed   bool            `json:"signed"`
+		Clusters []built         `json:"clusters"`
+		Findings []diag.Finding  `json:"findings"`
+		Waivers  []diag.InEffect `json:"waivers,omitempty"`
+	}{Clusters: buildReport(r), Waivers: r.Waivers}
 	if r.Platform != nil {
 		report.Platform = r.Platform.Name
 	}

@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/contain-platform/contain/internal/artifact"
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/pipeline"
 )
@@ -96,14 +98,45 @@ func (c *choice) Set(s string) error {
 	return fmt.Errorf("must be one of %s", strings.Join(c.of, ", "))
 }
 
+// dateFlag adds --date for commands that look at waivers.
+func dateFlag(c *cobra.Command, date *string) {
+	c.Flags().StringVar(date, "date", "", "compare waivers and denyFrom with this day, YYYY-MM-DD; else with SOURCE_DATE_EPOCH or what the platform says")
+}
+
+// date is that of --date, else that of SOURCE_DATE_EPOCH in UTC, else "".
+func (e Env) date(flag string) (string, error) {
+	if flag != "" {
+		if _, err := time.Parse(time.DateOnly, flag); err != nil {
+			return "", usageError{fmt.Errorf("--date %s: want a day as YYYY-MM-DD", flag)}
+		}
+		return flag, nil
+	}
+	epoch := e.Getenv("SOURCE_DATE_EPOCH")
+	if epoch == "" {
+		return "", nil
+	}
+	t, err := artifact.ParseEpoch(epoch)
+	if err != nil {
+		return "", usageError{err}
+	}
+	return t.UTC().Format(time.DateOnly), nil
+}
+
+// waivers tells a person which are in effect.
+func (e Env) waivers(list []diag.InEffect) {
+	for _, line := range diag.Summary(list) {
+		fmt.Fprintln(e.Stderr, line)
+	}
+}
+
 // report prints findings: for people on stderr, for machines on stdout. It
 // returns errFindings when one of them is an error.
-func (e Env) report(format diag.Format, dir string, found []diag.Finding) error {
+func (e Env) report(format diag.Format, dir string, found []diag.Finding, waivers ...diag.InEffect) error {
 	w := e.Stderr
 	if format != diag.Text {
 		w = e.Stdout
 	}
-	if err := diag.Print(w, format, filepath.ToSlash(dir), found); err != nil {
+	if err := diag.Print(w, format, filepath.ToSlash(dir), found, waivers...); err != nil {
 		return environmentError{err}
 	}
 	if !diag.HasErrors(found) {

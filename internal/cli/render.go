@@ -20,7 +20,7 @@ import (
 
 func newRender(e Env) *cobra.Command {
 	var clusters, units []string
-	var out string
+	var out, date string
 	c := &cobra.Command{
 		Use:   "render [DIR]",
 		Short: "Print the objects of clusters, or write them as a tree",
@@ -34,6 +34,9 @@ Policies are not consulted; contain build does that.`,
 			dir := platformDir(args)
 			in, err := input(dir)
 			if err != nil {
+				return err
+			}
+			if in.Date, err = e.date(date); err != nil {
 				return err
 			}
 			in.Clusters = clusters
@@ -55,6 +58,7 @@ Policies are not consulted; contain build does that.`,
 	}
 	c.Flags().StringSliceVar(&clusters, "cluster", nil, "only these clusters")
 	c.Flags().StringSliceVar(&units, "unit", nil, "only these units")
+	dateFlag(c, &date)
 	c.Flags().StringVarP(&out, "output", "o", "", "write a tree to this directory, which must be empty or not exist")
 	return c
 }

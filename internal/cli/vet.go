@@ -12,6 +12,7 @@ import (
 
 func newVet(e Env) *cobra.Command {
 	var format diag.Format
+	var date string
 	var watch bool
 	c := &cobra.Command{
 		Use:   "vet [DIR]",
@@ -26,6 +27,9 @@ that every name refers to something. contain build checks the objects as well.`,
 			if err != nil {
 				return err
 			}
+			if in.Date, err = e.date(date); err != nil {
+				return err
+			}
 			check := func() error { return e.vet(c.Context(), in, dir, format) }
 			if watch {
 				return e.watch(c.Context(), in.FS, check)
@@ -33,6 +37,7 @@ that every name refers to something. contain build checks the objects as well.`,
 			return check()
 		},
 	}
+	dateFlag(c, &date)
 	watchFlag(c, &watch)
 	formatFlag(c, &format)
 	return c
@@ -43,10 +48,11 @@ func (e Env) vet(ctx context.Context, in pipeline.Input, dir string, format diag
 	if err != nil {
 		return err
 	}
-	if err := e.report(format, dir, r.Findings); err != nil {
+	if err := e.report(format, dir, r.Findings, r.Waivers...); err != nil {
 		return err
 	}
 	if format == diag.Text {
+		e.waivers(r.Waivers)
 		fmt.Fprintf(e.Stderr, "%s: %s, nothing to object to\n", r.Platform.Name, plural(len(r.Platform.Clusters), "cluster"))
 	}
 	return nil

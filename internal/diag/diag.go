@@ -82,6 +82,8 @@ type Finding struct {
 	Hint string `json:"hint,omitempty"`
 	// Clusters that share the finding, sorted; filled by Group.
 	Clusters []string `json:"clusters,omitempty"`
+	// Waiver lets the finding pass; nil for almost all.
+	Waiver *Waiver `json:"waiver,omitempty"`
 }
 
 // HasErrors tells whether any finding is an error.
@@ -144,6 +146,23 @@ func Group(fs []Finding) []Finding {
 	return out
 }
 
+// Ungroup takes findings of several clusters apart, into one for each.
+func Ungroup(fs []Finding) []Finding {
+	out := make([]Finding, 0, len(fs))
+	for _, f := range fs {
+		clusters := f.Clusters
+		f.Clusters = nil
+		if len(clusters) == 0 {
+			out = append(out, f)
+		}
+		for _, c := range clusters {
+			f.Cluster = c
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // groupKey is everything but the cluster. Two clusters that break the same
 // rule at different lines of the user's are two mistakes, so positions count.
 func (f Finding) groupKey() string {
@@ -159,6 +178,8 @@ func (f Finding) groupKey() string {
 	if len(f.Positions) == 0 {
 		b.WriteString(f.Cluster)
 	}
+	b.WriteByte(0)
+	b.WriteString(f.waiverName())
 	return b.String()
 }
 
@@ -175,5 +196,6 @@ func compare(a, b Finding) int {
 		cmp.Compare(a.ID, b.ID),
 		cmp.Compare(a.Message, b.Message),
 		cmp.Compare(a.Hint, b.Hint),
+		cmp.Compare(a.waiverName(), b.waiverName()),
 	)
 }

@@ -22,14 +22,15 @@ const (
 // Formats lists what Print understands.
 func Formats() []Format { return []Format{Text, JSON, SARIF, GitHub} }
 
-// Print writes findings, which Group has put in order. base is the platform's
-// directory as the user named it; files are printed relative to where the user
-// stands.
-func Print(w io.Writer, format Format, base string, fs []Finding) error {
+// Print writes findings, which Group has put in order, and for machines the
+// waivers in effect. base is the
+// platform's directory as the user named it; files are printed relative to where
+// the user stands.
+func Print(w io.Writer, format Format, base string, fs []Finding, waivers ...InEffect) error {
 	fs = Rebase(base, fs)
 	switch format {
 	case JSON:
-		return printJSON(w, fs)
+		return printJSON(w, fs, waivers)
 	case SARIF:
 		return printSARIF(w, fs)
 	case GitHub:
@@ -83,7 +84,12 @@ func (f Finding) Where() string {
 
 func printText(w io.Writer, fs []Finding) error {
 	var b strings.Builder
+	shown := map[string]bool{}
 	for _, f := range fs {
+		if f.Waiver != nil {
+			printWaived(&b, f, fs, shown)
+			continue
+		}
 		fmt.Fprintf(&b, "%s: %s [%s]\n", f.Severity, indent(f.Message), f.ID)
 		if s := f.Where(); s != "" {
 			fmt.Fprintf(&b, "  %s\n", s)
@@ -99,19 +105,43 @@ func printText(w io.Writer, fs []Finding) error {
 	return err
 }
 
+// printWaived writes the first of the findings that a waiver lets pass and how
+// many more there are: what was decided once is not to be read again each day.
+func printWaived(b *strings.Builder, f Finding, all []Finding, shown map[string]bool) {
+	if shown[f.Waiver.Name] {
+		return
+	}
+	shown[f.Waiver.Name] = true
+	fmt.Fprintf(b, "waived: %s [%s]\n", indent(f.Message), f.ID)
+	if s := f.Where(); s != "" {
+		fmt.Fprintf(b, "  %s\n", s)
+	}
+	if len(f.Positions) > 0 {
+		fmt.Fprintf(b, "    %s\n", f.Positions[0])
+	}
+	more := -1
+	for _, g := range all {
+		if g.Waiver != nil && g.Waiver.Name == f.Waiver.Name {
+			more++
+		}
+	}
+	if more > 0 {
+		fmt.Fprintf(b, "  and %d more\n", more)
+	}
+	fmt.Fprintf(b, "  waiver %s\n", f.Waiver)
+}
+
 // indent keeps the lines of a message together.
 func indent(s string) string { return strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ") }
 
-func printJSON(w io.Writer, fs []Finding) error {
-	if fs == nil {
-		fs = []Finding{}
-	}
+func printJSON(w io.Writer, fs []Finding, waivers []InEffect) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
 	return e.Encode(struct {
-		Findings []Finding `json:"findings"`
-	}{fs})
+		Findings []Finding  `json:"findings"`
+		Waivers  []InEffect `json:"waivers,omitempty"`
+	}{fs, waivers})
 }
 
 // printGitHub writes workflow commands; "%", CR and LF are escaped everywhere,
@@ -142,7 +172,9 @@ func printGitHub(w io.Writer, fs []Finding) error {
 		if s := f.Where(); s != "" {
 			msg += "\n" + s
 		}
-		if f.Hint != "" {
+		if f.Waiver != nil {
+			msg = "waived: " + msg + "\nwaiver " + f.Waiver.String()
+		} else if f.Hint != "" {
 			msg += "\nhint: " + f.Hint
 		}
 		if _, err := fmt.Fprintf(w, "::%s %s::%s\n", level, strings.Join(props, ","), data.Replace(msg)); err != nil {

@@ -36,12 +36,21 @@ type sarifMessage struct {
 }
 
 type sarifResult struct {
-	RuleID           string          `json:"ruleId"`
-	RuleIndex        int             `json:"ruleIndex"`
-	Level            string          `json:"level"`
-	Message          sarifMessage    `json:"message"`
-	Locations        []sarifLocation `json:"locations,omitempty"`
-	RelatedLocations []sarifLocation `json:"relatedLocations,omitempty"`
+	RuleID           string             `json:"ruleId"`
+	RuleIndex        int                `json:"ruleIndex"`
+	Level            string             `json:"level"`
+	Message          sarifMessage       `json:"message"`
+	Locations        []sarifLocation    `json:"locations,omitempty"`
+	RelatedLocations []sarifLocation    `json:"relatedLocations,omitempty"`
+	Suppressions     []sarifSuppression `json:"suppressions,omitempty"`
+}
+
+// sarifSuppression is a waiver (section 3.35); external, because it stands in
+// the platform's description and not beside the offending line.
+type sarifSuppression struct {
+	Kind          string `json:"kind"`
+	Status        string `json:"status"`
+	Justification string `json:"justification"`
 }
 
 type sarifLocation struct {
@@ -97,6 +106,9 @@ func printSARIF(w io.Writer, fs []Finding) error {
 			}
 			l.ID, l.Message = &n, &sarifMessage{"where the value is used"}
 			r.RelatedLocations = append(r.RelatedLocations, l)
+		}
+		if f.Waiver != nil {
+			r.Suppressions = []sarifSuppression{{"external", "accepted", f.Waiver.String()}}
 		}
 		run.Results = append(run.Results, r)
 	}

@@ -24,6 +24,7 @@ func Check(p *Platform) []diag.Finding {
 	c.teams()
 	c.layers()
 	c.components()
+	c.date()
 	return c.findings
 }
 

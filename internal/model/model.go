@@ -79,18 +79,51 @@ type Access struct {
 	Roles map[string]json.RawMessage `json:"roles"`
 }
 
-// Policies selects rules.
+// Policies is what one layer, platform, environment or cluster, says about
+// rules. Date, Waivers and Sources are the platform's alone.
 type Policies struct {
-	Rules map[string]struct {
-		Enforcement string `json:"enforcement"`
-		Except      struct {
-			Namespaces []string `json:"namespaces"`
-			Teams      []string `json:"teams"`
-		} `json:"except"`
-		Template *struct {
-			Kind string `json:"kind"`
-		} `json:"template"`
-	} `json:"rules"`
+	Profile string                `json:"profile"` // "" when the layer does not say
+	Rules   map[string]PolicyRule `json:"rules"`
+	// Date is what waivers and denyFrom are compared with, YYYY-MM-DD.
+	Date    string                  `json:"date"`
+	Waivers map[string]PolicyWaiver `json:"waivers"`
+	Sources map[string]PolicySource `json:"sources"`
+}
+
+// PolicyRule refines a rule, or brings one of the platform's own.
+type PolicyRule struct {
+	Enforcement string         `json:"enforcement"` // "" when the layer does not say
+	Parameters  map[string]any `json:"parameters"`
+	Except      struct {
+		Namespaces []string `json:"namespaces"`
+		Teams      []string `json:"teams"`
+	} `json:"except"`
+	// DenyFrom is the day from which the rule denies, YYYY-MM-DD, or "".
+	DenyFrom string `json:"denyFrom"`
+	Template *struct {
+		Kind string `json:"kind"`
+	} `json:"template"`
+}
+
+// PolicyWaiver is an exception from rules. All of the patterns that are given
+// must match; "*" stands for any text in them.
+type PolicyWaiver struct {
+	Waiver
+	Rule       string            `json:"rule"`     // id or pattern
+	Clusters   []string          `json:"clusters"` // patterns
+	Namespaces []string          `json:"namespaces"`
+	Kinds      []string          `json:"kinds"`
+	Labels     map[string]string `json:"labels"`
+	Names      []string          `json:"names"`
+}
+
+// PolicySource is where policies of the platform's own come from: one of Dir,
+// OCI and Objects is set.
+type PolicySource struct {
+	Dir      string                     `json:"dir"`
+	OCI      string                     `json:"oci"`
+	Objects  map[string]json.RawMessage `json:"objects"`
+	Clusters ClusterSet                 `json:"clusters"`
 }
 
 // Team owns namespaces.

@@ -21,12 +21,10 @@ import (
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/kubecheck"
 	"github.com/contain-platform/contain/internal/model"
-	"github.com/contain-platform/contain/internal/policy/rule"
 	"github.com/contain-platform/contain/internal/render"
 	"github.com/contain-platform/contain/internal/sign"
 	"github.com/contain-platform/contain/internal/source"
 	"github.com/contain-platform/contain/internal/transform"
-	"github.com/contain-platform/contain/policies"
 )
 
 // Stage is where the pipeline ends.
@@ -47,6 +45,9 @@ type Input struct {
 	Dir string
 	// Clusters to render, check and pack; all when empty.
 	Clusters []string
+	// Date is what waivers and denyFrom are compared with, YYYY-MM-DD, instead of
+	// what the platform says; "" leaves that. Nothing reads a clock.
+	Date string
 	// Created is the time that artifacts carry; zero for 1970.
 	Created time.Time
 	// Signer signs artifacts and release; nil leaves them unsigned.
@@ -59,6 +60,8 @@ type Result struct {
 	Clusters []render.Cluster
 	Layout   *artifact.Layout
 	Findings []diag.Finding
+	// Waivers of the platform, those that end first in front.
+	Waivers []diag.InEffect
 }
 
 // Failed tells whether an error stopped the pipeline.
@@ -68,17 +71,16 @@ func (r *Result) Failed() bool { return diag.HasErrors(r.Findings) }
 // or sign; what is wrong with the input is in the findings.
 func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 	r := &Result{}
-	src, found := source.Load(in.FS, in.Dir)
-	if r.stop(nil, found) {
-		return r, nil
+	src, loc, err := r.describe(in)
+	if err != nil || src == nil {
+		return r, err
 	}
-	loc := &locator{src: src, memo: map[string][]diag.Position{}}
-	r.Platform, found = src.Decode()
-	if r.stop(loc, found) {
-		return r, nil
+	gov, found, err := govern(r.Platform)
+	if err != nil {
+		return r, err
 	}
-	loc.platform = r.Platform
-	if r.stop(loc, model.Check(r.Platform)) {
+	r.Waivers = gov.book.InEffect()
+	if r.stop(loc, append(found, gov.judge(model.Check(r.Platform))...)) {
 		return r, nil
 	}
 	names, found := selected(r.Platform, in.Clusters)
@@ -102,25 +104,46 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 		return r, ctx.Err()
 	}
 
-	found = kubecheck.Check(r.Platform, r.Clusters)
-	verdicts, err := review(ctx, r.Platform, r.Clusters, loc)
+	gov.rendered(r.Clusters)
+	found = gov.judge(kubecheck.Check(r.Platform, r.Clusters))
+	verdicts, err := review(ctx, r.Platform, r.Clusters, gov, workers[0], loc)
 	if err != nil {
 		return r, err
 	}
-	rules, err := rule.Load(policies.FS)
+	whole, err := reviewWhole(ctx, gov.library, r.Platform, r.Clusters, gov.parameters)
 	if err != nil {
 		return r, err
 	}
-	whole, err := reviewWhole(ctx, rules, r.Platform, r.Clusters, nil)
-	if err != nil {
-		return r, err
+	found = slices.Concat(found, verdicts, gov.judge(whole))
+	if len(in.Clusters) == 0 {
+		found = append(found, gov.book.Unused()...)
 	}
-	if r.stop(loc, slices.Concat(found, verdicts, whole)) || last == Check {
+	r.Waivers = gov.book.InEffect()
+	if r.stop(loc, found) || last == Check {
 		return r, ctx.Err()
 	}
 
 	r.Layout, err = pack(ctx, r.Platform.Name, r.Clusters, in)
 	return r, err
+}
+
+// describe loads and decodes the platform. The Source is nil when it stopped.
+func (r *Result) describe(in Input) (*source.Source, *locator, error) {
+	src, found := source.Load(in.FS, in.Dir)
+	if r.stop(nil, found) {
+		return nil, nil, nil
+	}
+	loc := &locator{src: src, memo: map[string][]diag.Position{}}
+	r.Platform, found = src.Decode()
+	if r.stop(loc, found) {
+		return nil, nil, nil
+	}
+	loc.platform = r.Platform
+	if in.Date == "" {
+		return src, loc, nil
+	}
+	r.Platform.Policies.Date = in.Date
+	return src, loc, src.Give(in.Date, "policies", "date")
 }
 
 // stop takes a stage's findings in and tells whether one is an error.

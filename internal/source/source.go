@@ -48,6 +48,7 @@ type Source struct {
 	platform []byte
 	clusters map[string]json.RawMessage
 	base     *cue.Value // platform compiled, in ctx
+	given    []given
 }
 
 // Load reads the CUE package in dir of fsys. The root of fsys is the root of

@@ -31,7 +31,7 @@ func (s *Source) unitsOf(cluster string) ([]model.Unit, []diag.Finding) {
 		base := s.ctx.CompileBytes(s.platform)
 		s.base = &base
 	}
-	v := s.units(*s.base, s.ctx.CompileBytes(s.clusters[cluster]), cluster)
+	v := s.units(s.unitsIn(*s.base, s.ctx.CompileBytes(s.clusters[cluster]), cluster))
 	if err := v.Validate(cue.Concrete(true)); err != nil {
 		return nil, s.unitsFindings(cluster, err)
 	}
@@ -52,13 +52,17 @@ func (s *Source) unitsOf(cluster string) ([]model.Unit, []diag.Finding) {
 	return list, nil
 }
 
-// units is the value of a cluster's units. Everything goes in at once: each
-// FillPath evaluates what it fills.
-func (s *Source) units(platform, cluster cue.Value, name string) cue.Value {
-	in := s.ctx.CompileString("{}").
+// unitsIn is what the units of a cluster are made from.
+func (s *Source) unitsIn(platform, cluster cue.Value, name string) cue.Value {
+	return s.ctx.CompileString("{}").
 		FillPath(cue.MakePath(cue.Str("platform")), platform).
 		FillPath(cue.MakePath(cue.Str("cluster")), cluster).
 		FillPath(cue.MakePath(cue.Str("name")), name)
+}
+
+// units is the value of a cluster's units. Everything goes in at once: each
+// FillPath evaluates what it fills.
+func (s *Source) units(in cue.Value) cue.Value {
 	return s.root.LookupPath(unitsPath).FillPath(inPath, in).LookupPath(cue.MakePath(cue.Str("units")))
 }
 
@@ -76,6 +80,9 @@ func (s *Source) plain() []diag.Finding {
 		return s.findings(cueError(err))
 	}
 	delete(fields, "clusters")
+	if err := s.withGiven(fields); err != nil {
+		return s.findings(cueError(err))
+	}
 	if s.platform, err = json.Marshal(fields); err != nil {
 		return s.findings(cueError(err))
 	}
