@@ -123,6 +123,7 @@ var acquaintances = map[string]string{
 	"pipeline -> policy/rule":     "pipeline gives the library's rules to those who judge by them",
 
 	"policy/gen -> policy/rule": "gen writes what rule has read",
+	"policy/suite -> policy":    "what is wrong with a template or a Constraint policy says best, with its line",
 
 	"pipeline -> source":    "pipeline knows the order of the stages",
 	"pipeline -> render":    "pipeline knows the order of the stages",
@@ -143,6 +144,8 @@ var acquaintances = map[string]string{
 	"cli -> sign":      "keygen, and the keys that the command line names",
 	"cli -> bootstrap": "contain bootstrap",
 	"cli -> editor":    "contain editor",
+
+	"cli -> policy/suite": "contain policy verify runs Suite files, which belong to no platform",
 }
 
 func TestImports(t *testing.T) {

@@ -17,15 +17,15 @@ const (
 	JSON   Format = "json"
 	SARIF  Format = "sarif"  // OASIS SARIF 2.1.0
 	GitHub Format = "github" // workflow commands, docs.github.com/actions
+	JUnit  Format = "junit"  // the XML that CI systems read as a test report
 )
 
 // Formats lists what Print understands.
-func Formats() []Format { return []Format{Text, JSON, SARIF, GitHub} }
+func Formats() []Format { return []Format{Text, JSON, SARIF, GitHub, JUnit} }
 
 // Print writes findings, which Group has put in order, and for machines the
-// waivers in effect. base is the
-// platform's directory as the user named it; files are printed relative to where
-// the user stands.
+// waivers in effect. base is the platform's directory as the user named it;
+// files are printed relative to where the user stands.
 func Print(w io.Writer, format Format, base string, fs []Finding, waivers ...InEffect) error {
 	fs = Rebase(base, fs)
 	switch format {
@@ -35,6 +35,8 @@ func Print(w io.Writer, format Format, base string, fs []Finding, waivers ...InE
 		return printSARIF(w, fs)
 	case GitHub:
 		return printGitHub(w, fs)
+	case JUnit:
+		return printJUnit(w, fs)
 	}
 	return printText(w, fs)
 }
@@ -91,15 +93,7 @@ func printText(w io.Writer, fs []Finding) error {
 			continue
 		}
 		fmt.Fprintf(&b, "%s: %s [%s]\n", f.Severity, indent(f.Message), f.ID)
-		if s := f.Where(); s != "" {
-			fmt.Fprintf(&b, "  %s\n", s)
-		}
-		for _, p := range f.Positions {
-			fmt.Fprintf(&b, "    %s\n", p)
-		}
-		if f.Hint != "" {
-			fmt.Fprintf(&b, "  hint: %s\n", indent(f.Hint))
-		}
+		f.below(&b)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -129,6 +123,19 @@ func printWaived(b *strings.Builder, f Finding, all []Finding, shown map[string]
 		fmt.Fprintf(b, "  and %d more\n", more)
 	}
 	fmt.Fprintf(b, "  waiver %s\n", f.Waiver)
+}
+
+// below writes what follows the first line of a finding.
+func (f Finding) below(b *strings.Builder) {
+	if s := f.Where(); s != "" {
+		fmt.Fprintf(b, "  %s\n", s)
+	}
+	for _, p := range f.Positions {
+		fmt.Fprintf(b, "    %s\n", p)
+	}
+	if f.Hint != "" {
+		fmt.Fprintf(b, "  hint: %s\n", indent(f.Hint))
+	}
 }
 
 // indent keeps the lines of a message together.

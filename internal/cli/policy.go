@@ -1,0 +1,22 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+)
+
+func newPolicy(e Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "policy",
+		Short: "List, test and try out policies",
+		Long: `Policies are rules of contain's library, rules of your own, and Gatekeeper's
+ConstraintTemplates and Constraints. contain build judges by them what admission
+would; these commands are about the policies themselves.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.AddCommand(newPolicyVerify(e))
+	for _, sub := range c.Commands() {
+		positional(sub)
+	}
+	return c
+}
