@@ -40,9 +40,10 @@ type cluster struct {
 }
 
 func newCluster(config *rest.Config) (*cluster, error) {
-	// Warnings are what the dry run is not asked for: deprecations and the like.
+	// Warnings are for Admit alone; a dry run is not asked for deprecations and
+	// the like.
 	config = rest.CopyConfig(config)
-	config.WarningHandler = rest.NoWarnings{}
+	config.WarningHandlerWithContext = warnings{}
 	disco, err := discovery.NewDiscoveryClientForConfig(config)
 	if err != nil {
 		return nil, err

@@ -41,6 +41,9 @@ type Options struct {
 	// Flux starts source-controller and kustomize-controller; CRDs have to
 	// include theirs (FluxModules).
 	Flux bool
+	// Gatekeeper starts its manager; CRDs have to include its own. Its webhooks
+	// are asked nothing before GatekeeperWebhooks are applied.
+	Gatekeeper bool
 }
 
 // A ControlPlane is a running one. Its methods are safe for concurrent use.
@@ -55,6 +58,8 @@ type ControlPlane struct {
 	dir       string
 	cluster   *cluster
 	processes []*process
+	webhooks  string // URL of Gatekeeper's webhooks
+	authority []byte // PEM of what signed their certificate
 	stop      sync.Once
 }
 
@@ -88,7 +93,7 @@ func Start(ctx context.Context, o Options) (*ControlPlane, error) {
 }
 
 func (cp *ControlPlane) start(ctx context.Context, o Options) error {
-	ports, err := freePorts(9)
+	ports, err := freePorts(12)
 	if err != nil {
 		return err
 	}
@@ -116,6 +121,11 @@ func (cp *ControlPlane) start(ctx context.Context, o Options) error {
 	}
 	if err := cp.ensureNamespace(ctx, FluxNamespace); err != nil {
 		return err
+	}
+	if o.Gatekeeper {
+		if err := cp.step(gatekeeperManager, func() error { return cp.startGatekeeper(ctx, o.Bin, port, keys) }); err != nil {
+			return err
+		}
 	}
 	if !o.Flux {
 		return nil
