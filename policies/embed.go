@@ -11,5 +11,5 @@ import "embed"
 
 // FS holds the rules, with slash-separated paths from this directory.
 //
-//go:embed */*/*.rego */*/README.md */*/samples/*.yaml lib/*.rego
+//go:embed */*/*.rego */*/rule.yaml */*/README.md */*/samples/*.yaml lib/*.rego
 var FS embed.FS

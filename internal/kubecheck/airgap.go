@@ -32,7 +32,7 @@ func airGap(p *model.Platform, cluster string, units []render.Unit) []diag.Findi
 				continue
 			}
 			out = append(out, diag.Finding{
-				ID: "objects/air-gap", Severity: diag.Warning, Unit: u.Name, Object: o.String(), Path: "spec.url",
+				ID: IDAirGap, Unit: u.Name, Object: o.String(), Path: "spec.url",
 				Message: fmt.Sprintf("the cluster is air-gapped, but the chart comes from %s", at.Host),
 				Hint:    "patch the source to the platform's registry",
 			})

@@ -16,23 +16,74 @@ import (
 	"github.com/contain-platform/contain/internal/render"
 )
 
-// Check judges each cluster.
+// Check judges each cluster. Objects that clusters share are judged once for
+// what they are alone.
 func Check(p *model.Platform, clusters []render.Cluster) []diag.Finding {
 	var out []diag.Finding
-	judged := map[*object.Object][]diag.Finding{}
+	severities := Severities()
+	m := memo{}
 	for _, c := range clusters {
 		fs := graph(c.Units)
-		fs = append(fs, structure(c.Units, judged)...)
+		fs = append(fs, m.alone(c.Units)...)
+		fs = append(fs, m.lifecycle(c.Units, minorOf(p.Clusters[c.Name].Kubernetes.Version))...)
 		fs = append(fs, empty(c.Units)...)
 		fs = append(fs, owners(c.Units)...)
 		fs = append(fs, references(c.Units)...)
-		fs = append(fs, plaintext(c.Units)...)
-		fs = append(fs, metadata(c.Units)...)
 		fs = append(fs, order(c.Units)...)
 		fs = append(fs, airGap(p, c.Name, c.Units)...)
 		for _, f := range fs {
-			f.Cluster = c.Name
+			f.Cluster, f.Severity = c.Name, severities[f.ID]
 			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// memo keeps what is known of an object, whichever cluster holds it.
+type memo map[*object.Object]*verdict
+
+type verdict struct {
+	alone     []diag.Finding         // by the object alone
+	lifecycle map[int][]diag.Finding // by the minor version of Kubernetes
+}
+
+func (m memo) of(o *object.Object) *verdict {
+	v := m[o]
+	if v == nil {
+		v = &verdict{lifecycle: map[int][]diag.Finding{}}
+		v.alone = append(v.alone, structureOf(o)...)
+		v.alone = append(v.alone, metadataOf(o)...)
+		v.alone = append(v.alone, plaintextOf(o)...)
+		m[o] = v
+	}
+	return v
+}
+
+func (m memo) alone(units []render.Unit) []diag.Finding {
+	return each(units, func(o *object.Object) []diag.Finding { return m.of(o).alone })
+}
+
+func (m memo) lifecycle(units []render.Unit, minor int) []diag.Finding {
+	return each(units, func(o *object.Object) []diag.Finding {
+		v := m.of(o)
+		fs, ok := v.lifecycle[minor]
+		if !ok {
+			fs = lifecycleOf(o, minor)
+			v.lifecycle[minor] = fs
+		}
+		return fs
+	})
+}
+
+// each collects findings about single objects.
+func each(units []render.Unit, judge func(*object.Object) []diag.Finding) []diag.Finding {
+	var out []diag.Finding
+	for _, u := range units {
+		for _, o := range u.Objects {
+			for _, f := range judge(o) {
+				f.Unit, f.Object = u.Name, o.String()
+				out = append(out, f)
+			}
 		}
 	}
 	return out
@@ -43,7 +94,7 @@ func empty(units []render.Unit) []diag.Finding {
 	var out []diag.Finding
 	for _, u := range units {
 		if len(u.Objects) == 0 {
-			out = append(out, diag.Finding{ID: "flux/empty-unit", Unit: u.Name,
+			out = append(out, diag.Finding{ID: IDEmptyUnit, Unit: u.Name,
 				Message: fmt.Sprintf("unit %s has no objects", u.Name),
 				Hint:    "its #component makes none; enabled: false leaves the unit out",
 			})
@@ -62,7 +113,7 @@ func owners(units []render.Unit) []diag.Finding {
 			k := o.Key()
 			if other, ok := first[k]; ok {
 				out = append(out, diag.Finding{
-					ID: "objects/duplicate", Unit: u.Name, Object: o.String(),
+					ID: IDDuplicate, Unit: u.Name, Object: o.String(),
 					Message: fmt.Sprintf("the object is in unit %s already", other),
 				})
 				continue
@@ -86,7 +137,7 @@ func graph(units []render.Unit) []diag.Finding {
 		for i, d := range u.DependsOn {
 			if byName[d] == nil {
 				out = append(out, diag.Finding{
-					ID: "flux/dependency", Unit: u.Name, Path: fmt.Sprintf("dependsOn[%d]", i),
+					ID: IDDependency, Unit: u.Name, Path: fmt.Sprintf("dependsOn[%d]", i),
 					Message: fmt.Sprintf("unit %s depends on unit %q, which the cluster does not have", u.Name, d),
 				})
 			}
@@ -113,7 +164,7 @@ func graph(units []render.Unit) []diag.Finding {
 			case open:
 				cycle := append(slices.Clone(stack[slices.Index(stack, d):]), d)
 				out = append(out, diag.Finding{
-					ID: "flux/cycle", Unit: name, Path: fmt.Sprintf("dependsOn[%d]", i),
+					ID: IDCycle, Unit: name, Path: fmt.Sprintf("dependsOn[%d]", i),
 					Message: "units depend on each other in a cycle: " + strings.Join(cycle, " -> "),
 				})
 			}

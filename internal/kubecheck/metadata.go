@@ -11,7 +11,6 @@ import (
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/object"
-	"github.com/contain-platform/contain/internal/render"
 )
 
 // isName: names of RBAC objects are parts of a URL's path, all others DNS
@@ -23,31 +22,13 @@ func isName(o *object.Object) bool {
 	return len(validation.IsDNS1123Subdomain(o.Name)) == 0
 }
 
-// metadata finds names, labels and annotations that the API server takes of no
+// metadataOf finds names, labels and annotations that the API server takes of no
 // kind of object.
 // An object that is refused keeps its whole unit from becoming ready.
-func metadata(units []render.Unit) []diag.Finding {
-	var out []diag.Finding
-	seen := map[*object.Object]bool{}
-	for _, u := range units {
-		for _, o := range u.Objects {
-			if seen[o] {
-				continue
-			}
-			seen[o] = true
-			for _, f := range metadataOf(o) {
-				f.ID, f.Unit, f.Object = "objects/metadata", u.Name, o.String()
-				out = append(out, f)
-			}
-		}
-	}
-	return out
-}
-
 func metadataOf(o *object.Object) []diag.Finding {
 	var out []diag.Finding
 	add := func(path, format string, args ...any) {
-		out = append(out, diag.Finding{Path: path, Message: fmt.Sprintf(format, args...)})
+		out = append(out, diag.Finding{ID: IDMetadata, Path: path, Message: fmt.Sprintf(format, args...)})
 	}
 	if !isName(o) {
 		add("metadata.name", "%q is not a name that Kubernetes takes", o.Name)
@@ -70,6 +51,10 @@ func metadataOf(o *object.Object) []diag.Finding {
 			case !isString:
 				add(at, "%s %q must be a string", strings.TrimSuffix(field, "s"), k)
 			case field == "labels" && len(validation.IsValidLabelValue(value)) > 0:
+				if hides(k, value) {
+					add(at, "the value is not one that Kubernetes takes for a label")
+					continue
+				}
 				add(at, "%q is not a label that Kubernetes takes", value)
 			}
 		}

@@ -31,7 +31,7 @@ func order(units []render.Unit) []diag.Finding {
 			}
 			said[o.Namespace] = true
 			out = append(out, diag.Finding{
-				ID: "flux/namespace-order", Unit: u.Name, Object: o.String(), Path: "metadata.namespace",
+				ID: IDOrder, Unit: u.Name, Object: o.String(), Path: "metadata.namespace",
 				Message: fmt.Sprintf("namespace %q comes with unit %s, which waits for unit %s", o.Namespace, by, u.Name),
 				Hint:    fmt.Sprintf("move the object to a unit that depends on %s", by),
 			})

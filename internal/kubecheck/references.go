@@ -38,7 +38,7 @@ func references(units []render.Unit) []diag.Finding {
 					continue
 				}
 				out = append(out, diag.Finding{
-					ID: "objects/reference", Unit: u.Name, Object: o.String(), Path: r.field,
+					ID: IDReference, Unit: u.Name, Object: o.String(), Path: r.field,
 					Message: fmt.Sprintf("%s %q does not exist in the cluster", r.kind, qualified(r)),
 					Hint:    known(have, r),
 				})
@@ -83,7 +83,7 @@ func namespaceFinding(have map[object.ID]bool, o *object.Object) (diag.Finding, 
 		return diag.Finding{}, false
 	}
 	return diag.Finding{
-		ID: "objects/namespace", Path: "metadata.namespace",
+		ID: IDNamespace, Path: "metadata.namespace",
 		Message: fmt.Sprintf("namespace %q does not exist in the cluster", o.Namespace),
 	}, true
 }

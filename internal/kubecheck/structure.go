@@ -11,31 +11,11 @@ import (
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/object"
-	"github.com/contain-platform/contain/internal/render"
 )
 
-// structure finds fields that Kubernetes' own types do not have, or have with
+// structureOf finds fields that Kubernetes' own types do not have, or have with
 // another type: what the API server refuses, or drops without strict
-// validation. Kinds of CRDs are not known here. judged is the memo over
-// clusters, which share objects.
-func structure(units []render.Unit, judged map[*object.Object][]diag.Finding) []diag.Finding {
-	var out []diag.Finding
-	for _, u := range units {
-		for _, o := range u.Objects {
-			found, ok := judged[o]
-			if !ok {
-				found = structureOf(o)
-				judged[o] = found
-			}
-			for _, f := range found {
-				f.Unit, f.Object = u.Name, o.String()
-				out = append(out, f)
-			}
-		}
-	}
-	return out
-}
-
+// validation. Kinds of CRDs are not known here.
 func structureOf(o *object.Object) []diag.Finding {
 	into, err := scheme.Scheme.New(schema.GroupVersionKind{Group: o.Group, Version: o.Version, Kind: o.Kind})
 	if err != nil {
@@ -51,7 +31,7 @@ func structureOf(o *object.Object) []diag.Finding {
 	}
 	var out []diag.Finding
 	for _, s := range strict {
-		f := diag.Finding{ID: "objects/structure", Message: s.Error()}
+		f := diag.Finding{ID: IDStructure, Message: s.Error()}
 		if m := unknownField.FindStringSubmatch(s.Error()); m != nil {
 			f.Path = m[1]
 			f.Message = fmt.Sprintf("%s has no field %q", o.Kind, f.Path[strings.LastIndex(f.Path, ".")+1:])
@@ -68,7 +48,7 @@ var (
 )
 
 func mistyped(o *object.Object, err error) diag.Finding {
-	f := diag.Finding{ID: "objects/structure", Message: fmt.Sprintf("not a %s: %s", o.Kind, strings.TrimPrefix(err.Error(), "json: "))}
+	f := diag.Finding{ID: IDStructure, Message: fmt.Sprintf("not a %s: %s", o.Kind, strings.TrimPrefix(err.Error(), "json: "))}
 	if m := wrongType.FindStringSubmatch(err.Error()); m != nil {
 		f.Path = m[2]
 		f.Message = fmt.Sprintf("wrong type: %s, it must be %s", m[1], typeName(m[3]))
