@@ -145,6 +145,7 @@ var acquaintances = map[string]string{
 	"cli -> bootstrap": "contain bootstrap",
 	"cli -> editor":    "contain editor",
 
+	"cli -> policy/rule":  "contain explain prints the pages of the library's rules",
 	"cli -> policy/suite": "contain policy verify runs Suite files, which belong to no platform",
 }
 

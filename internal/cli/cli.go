@@ -139,7 +139,7 @@ itself will enforce, signed, and reconciled by Flux.
 	})
 	root.AddCommand(
 		newInit(e), newVet(e), newRender(e), newBuild(e), newPush(e), newVerify(e),
-		newBootstrap(e), newPolicy(e), newServe(e), newEditor(e), newKeygen(e), newVersion(e),
+		newBootstrap(e), newPolicy(e), newServe(e), newEditor(e), newExplain(e), newKeygen(e), newVersion(e),
 	)
 	for _, c := range root.Commands() {
 		positional(c)

@@ -148,12 +148,19 @@ func (e Env) report(format diag.Format, dir string, found []diag.Finding, waiver
 	return errFindings
 }
 
-// summary is the last line that a person reads.
+// summary is the last line that a person reads: how many there are, and where
+// there is more to read about the first that has a page.
 func summary(w io.Writer, found []diag.Finding) {
 	errs, warnings := diag.Count(found)
 	fmt.Fprintf(w, "\n%s", plural(errs, "error"))
 	if warnings > 0 {
 		fmt.Fprintf(w, ", %s", plural(warnings, "warning"))
+	}
+	for _, f := range found {
+		if f.Severity == diag.Error && hasPage(f.ID) {
+			fmt.Fprintf(w, "; contain explain %s says more", f.ID)
+			break
+		}
 	}
 	fmt.Fprintln(w)
 }
