@@ -43,6 +43,10 @@ const (
 	FindingRego       = "policy/rego"       // Rego that does not parse or compile
 	FindingCEL        = "policy/cel"        // CEL that does not compile
 	FindingBuiltin    = "policy/builtin"    // Rego that calls a built-in which reaches out
+	FindingConfig     = "policy/config"     // a Config or a SyncSet that Gatekeeper refuses or does not heed
+	FindingSync       = "policy/sync"       // a template that wants in the inventory what nothing syncs
+	FindingMutator    = "policy/mutator"    // a mutator that Gatekeeper refuses, or that does not settle
+	FindingExpansion  = "policy/expansion"  // an ExpansionTemplate that Gatekeeper refuses or cannot apply
 )
 
 // Options of Compile. The zero value is of use.
@@ -59,9 +63,16 @@ type Options struct {
 
 // Set is a number of policies, ready to review. It is safe for concurrent use.
 type Set struct {
-	policies []*policy // those that have Constraints, by template name
+	// Those that have Constraints, by template name; referential are those that
+	// look into the inventory.
+	policies, referential []*policy
+
+	scope    *scope
+	mutation *mutationWebhook // nil when there are no mutators
+	expander *expander        // nil when there are no ExpansionTemplates
+	empty    *loaded          // the inventory of policies that do not look into it
 	budget   time.Duration
-	memo     sync.Map // memoKey to []Violation without Object
+	memo     sync.Map // memoKey to []Violation without Object, but for a mutator's
 }
 
 // Compiler compiles Sets and shares between them whatever is equal: clusters
@@ -119,13 +130,36 @@ func (c *Compiler) compile(p Policies, opts Options) compiled {
 	_ = g.Wait()
 
 	s := &Set{budget: opts.Budget}
+	take := func(found []diag.Finding) { findings = append(findings, found...) }
+	var found []diag.Finding
+	s.scope, found = compileScope(p.Config, p.SyncSets)
+	take(found)
+	s.mutation, found = compileMutators(p.Mutators)
+	take(found)
+	s.expander, found = compileExpansions(p.Expansions, s.mutation)
+	take(found)
+	s.empty = &loaded{}
+	var err error
+	if s.empty.store, s.empty.txn, err = newStore(map[string]any{}); err != nil {
+		take([]diag.Finding{{ID: FindingTemplate, Message: plain(err)}})
+	}
 	for _, r := range results {
-		findings = append(findings, r.findings...)
-		if r.policy != nil && len(r.policy.constraints) > 0 {
+		take(r.findings)
+		if r.policy == nil {
+			continue
+		}
+		take(s.scope.unsynced(r.policy.template))
+		switch {
+		case len(r.policy.constraints) == 0:
+		case r.policy.referential():
+			s.referential = append(s.referential, r.policy)
+		default:
 			s.policies = append(s.policies, r.policy)
 		}
 	}
-	slices.SortFunc(s.policies, func(a, b *policy) int { return strings.Compare(a.name, b.name) })
+	byName := func(a, b *policy) int { return strings.Compare(a.name, b.name) }
+	slices.SortFunc(s.policies, byName)
+	slices.SortFunc(s.referential, byName)
 	return compiled{s, diag.Group(findings)}
 }
 

@@ -3,54 +3,47 @@ package policy
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
 	"sync/atomic"
 
-	"github.com/open-policy-agent/frameworks/constraint/pkg/client/reviews"
-	"github.com/open-policy-agent/frameworks/constraint/pkg/types"
-	"github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/match"
-	"github.com/open-policy-agent/gatekeeper/v3/pkg/target"
-	"github.com/open-policy-agent/gatekeeper/v3/pkg/util"
+	"github.com/open-policy-agent/gatekeeper/v3/pkg/controller/config/process"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/object"
 )
 
-// namespacesIn are the Namespaces among objects, by name.
-func namespacesIn(objs []*object.Object) map[string]*object.Object {
-	m := map[string]*object.Object{}
-	for _, o := range objs {
-		if isNamespace(o) {
-			m[o.Name] = o
-		}
-	}
-	return m
-}
-
 func isNamespace(o *object.Object) bool { return o.Kind == "Namespace" && o.Group == "" }
 
-// memoKey is all that a verdict depends on within a Set.
-type memoKey struct{ object, namespace fingerprint }
+// memoKey is all that a verdict depends on within a Set: of policies that do
+// not look into the inventory, inventory is zero.
+type memoKey struct{ object, namespace, inventory fingerprint }
 
-// job is one distinct object in one distinct namespace.
+// job is one distinct object in one distinct namespace, before some of the
+// Set's policies.
 type job struct {
 	key        memoKey
 	object     *object.Object
 	namespace  namespaceView
+	policies   []*policy
+	inventory  *inventory // of policies that look into it
 	violations []Violation
 }
 
 // Review gives the violations of the objects, sorted by object, rule,
-// Constraint and path. cluster is all that the cluster holds: Namespaces are
-// found in it. Each distinct object is judged once in the Set's life, with the
-// Namespace that it is in. An object whose Namespace is neither in cluster nor
-// in every cluster is rejected by Constraints that select namespaces by label,
-// as in admission. The only error is ctx's.
+// Constraint and path. cluster is all that the cluster holds, objs included:
+// Namespaces and the inventory are taken from it. Each distinct object is
+// judged once in the Set's life with each distinct Namespace and, by policies
+// that look into it, inventory. An object whose Namespace is neither in cluster
+// nor in every cluster is rejected by Constraints that select namespaces by
+// label, as in admission. The only error is ctx's.
+//
+// Mutators that cannot change an object or do not settle are violations whose
+// Object is the mutator.
 func (s *Set) Review(ctx context.Context, objs, cluster []*object.Object) ([]Violation, error) {
-	keys, jobs := s.plan(objs, namespacesIn(cluster))
+	keys, jobs := s.plan(objs, cluster)
 	var next atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
@@ -64,7 +57,7 @@ func (s *Set) Review(ctx context.Context, objs, cluster []*object.Object) ([]Vio
 					return err
 				}
 				j := jobs[i]
-				j.violations = s.judge(j.object, j.namespace)
+				j.violations = s.judge(j)
 				s.memo.Store(j.key, j.violations)
 			}
 		})
@@ -73,211 +66,109 @@ func (s *Set) Review(ctx context.Context, objs, cluster []*object.Object) ([]Vio
 		return nil, err
 	}
 	var out []Violation
+	failed := stuck{}
 	for i, o := range objs {
-		known, _ := s.memo.Load(keys[i])
-		for _, v := range known.([]Violation) {
-			v.Object = o
-			out = append(out, v)
-		}
-	}
-	slices.SortStableFunc(out, compareViolations) // for determinism
-	return out, nil
-}
-
-// plan finds the objects that this Set has not judged yet.
-func (s *Set) plan(objs []*object.Object, namespaces map[string]*object.Object) ([]memoKey, []*job) {
-	keys := make([]memoKey, len(objs))
-	var jobs []*job
-	planned := map[memoKey]bool{}
-	type seen struct {
-		view namespaceView
-		key  fingerprint
-	}
-	views := map[string]seen{}
-	for i, o := range objs {
-		var ns seen
-		// The webhook takes a Namespace for an object outside namespaces.
-		if o.Namespace != "" && !isNamespace(o) {
-			var ok bool
-			if ns, ok = views[o.Namespace]; !ok {
-				found := namespaces[o.Namespace]
-				ns.view = viewNamespace(o.Namespace, found)
-				if found != nil {
-					ns.key = sha256.Sum256(found.JSON)
+		for _, k := range keys[i] {
+			known, _ := s.memo.Load(k)
+			for _, v := range known.([]Violation) {
+				if v.Object != nil {
+					at := stuckKey{v.Object, v.Message}
+					failed[at] = append(failed[at], o)
+					continue
 				}
-				views[o.Namespace] = ns
-			}
-		}
-		keys[i] = memoKey{sha256.Sum256(o.JSON), ns.key}
-		if _, known := s.memo.Load(keys[i]); known || planned[keys[i]] {
-			continue
-		}
-		planned[keys[i]] = true
-		jobs = append(jobs, &job{key: keys[i], object: o, namespace: ns.view})
-	}
-	return keys, jobs
-}
-
-// judge reviews one object against every policy.
-func (s *Set) judge(o *object.Object, ns namespaceView) []Violation {
-	var out []Violation
-	a, err := admit(o, ns)
-	for _, p := range s.policies {
-		switch {
-		case err != nil:
-			out = append(out, p.failure(oneLine(err.Error()), nil))
-		case p.onCreate():
-			out = append(out, s.one(p, a)...)
-		}
-	}
-	return out
-}
-
-// one reviews one object against one policy. What panics below it, ours or a
-// library's, is a violation of that policy.
-func (s *Set) one(p *policy, a *admission) (out []Violation) {
-	defer func() {
-		if r := recover(); r != nil {
-			out = []Violation{p.failure(fmt.Sprintf("the policy panicked: %v", r), nil)}
-		}
-	}()
-	saw := s.look(p, a)
-	switch {
-	case saw.late:
-		return []Violation{p.failure(s.tooLong(), runtimePlace(p.name, saw.err, p.locate))}
-	case !saw.hit:
-		return nil
-	}
-	out = s.ask(p, a)
-	if saw.err != nil {
-		for i := range out {
-			out[i].Failed = true
-			out[i].Positions = runtimePlace(p.name, saw.err, p.locate)
-		}
-	}
-	return out
-}
-
-// look tells whether there may be something to report.
-func (s *Set) look(p *policy, a *admission) outcome {
-	var all outcome
-	for _, c := range p.constraints {
-		if c.match != nil {
-			matched, err := match.Matches(c.match, &a.matchable)
-			if err == nil && !matched {
-				continue
-			}
-			if err != nil {
-				all.hit = true
-				continue
-			}
-		}
-		if p.screen == nil {
-			return outcome{hit: true}
-		}
-		review, err := a.screenInput()
-		if err != nil {
-			return outcome{hit: true}
-		}
-		saw := p.screen.eval(context.Background(), review, c.parameters, s.budget)
-		if saw.late {
-			return saw
-		}
-		all.hit = all.hit || saw.hit
-		if all.err == nil {
-			all.err = saw.err
-		}
-	}
-	return all
-}
-
-// ask gets Gatekeeper's verdict.
-func (s *Set) ask(p *policy, a *admission) []Violation {
-	c, err := p.judge()
-	if err != nil {
-		return []Violation{p.failure(oneLine(err.Error()), nil)}
-	}
-	// The budget is for evaluation; a screen that was in time leaves no doubt
-	// that this is, but CEL had no screen.
-	ctx, cancel := context.WithTimeout(context.Background(), s.budget)
-	defer cancel()
-	opts := []reviews.ReviewOpt{}
-	if len(p.enforcementPoints()) == 1 {
-		opts = append(opts, reviews.EnforcementPoint(util.WebhookEnforcementPoint))
-	}
-	if a.namespaceMap != nil {
-		opts = append(opts, reviews.Namespace(a.namespaceMap))
-	}
-	responses, err := c.Review(ctx, a.augmented(), opts...)
-	if ctx.Err() != nil {
-		return []Violation{p.failure(s.tooLong(), nil)}
-	}
-	if err != nil {
-		return []Violation{p.failure(oneLine(err.Error()), nil)}
-	}
-	var out []Violation
-	if r := responses.ByTarget[target.Name]; r != nil {
-		for _, result := range r.Results {
-			if v, ok := p.violation(result); ok {
+				v.Object = o
 				out = append(out, v)
 			}
 		}
 	}
-	return out
+	out = append(out, failed.violations()...)
+	slices.SortStableFunc(out, compareViolations) // for determinism
+	return out, nil
 }
 
-// violation translates a result; ok is false when no scoped action is for
-// admission.
-func (p *policy) violation(r *types.Result) (v Violation, ok bool) {
-	action := r.EnforcementAction
-	if action == string(util.Scoped) {
-		action = strictest(r.ScopedEnforcementActions)
+// plan finds what this Set has not judged yet.
+func (s *Set) plan(objs, cluster []*object.Object) ([][]memoKey, []*job) {
+	keys := make([][]memoKey, len(objs))
+	views := s.namespacesIn(cluster)
+	var inv *inventory
+	if len(s.referential) > 0 {
+		inv = s.takeInventory(cluster, views)
 	}
-	if action == "" {
-		return v, false
+	var jobs []*job
+	planned := map[memoKey]bool{}
+	for i, o := range objs {
+		if s.scope.excludes(process.Webhook, o) {
+			continue
+		}
+		ns := views.of(o)
+		k := memoKey{object: sha256.Sum256(o.JSON), namespace: ns.key}
+		add := func(k memoKey, policies []*policy, inv *inventory) {
+			keys[i] = append(keys[i], k)
+			if _, known := s.memo.Load(k); known || planned[k] {
+				return
+			}
+			planned[k] = true
+			jobs = append(jobs, &job{key: k, object: o, namespace: ns, policies: policies, inventory: inv})
+		}
+		add(k, s.policies, nil)
+		if inv != nil {
+			k.inventory = inv.key
+			add(k, s.referential, inv)
+		}
 	}
-	v = Violation{
-		Rule:           p.rule,
-		ConstraintKind: r.Constraint.GetKind(),
-		ConstraintName: r.Constraint.GetName(),
-		Action:         action,
-		Message:        r.Msg,
+	return keys, jobs
+}
+
+// expansionFailure is an object that expansion cannot take apart. The webhook
+// then refuses it.
+type expansionFailure struct{ error }
+
+// judge reviews one object, and what it will make, against the job's policies.
+func (s *Set) judge(j *job) []Violation {
+	all, err := s.admit(j.object, j.namespace)
+	var mutating *mutationFailure
+	var expanding *expansionFailure
+	switch {
+	case (errors.As(err, &mutating) || errors.As(err, &expanding)) && j.inventory != nil:
+		return nil // said once, by the policies without inventory
+	case mutating != nil:
+		return []Violation{{Rule: FindingMutator, Action: Deny, Failed: true, Object: mutating.mutator, Message: mutating.message}}
+	case expanding != nil:
+		return []Violation{{Rule: FindingExpansion, Action: Deny, Failed: true, Message: plain(expanding)}}
 	}
-	if id := r.Constraint.GetAnnotations()[ruleAnnotation]; id != "" && p.rule == p.name {
-		v.Rule = id
-	}
-	if details, _ := r.Metadata["details"].(map[string]any); len(details) > 0 {
-		v.Details = details
-		if path, _ := details["path"].(string); path != "" {
-			if _, err := ParsePath(path); err == nil {
-				v.Path = path
+	var out []Violation
+	for _, p := range j.policies {
+		if err != nil {
+			out = append(out, p.failure(plain(err), nil))
+			continue
+		}
+		for _, a := range all {
+			if p.onCreate() {
+				out = append(out, s.one(j, p, a)...)
 			}
 		}
 	}
-	return v, true
+	return out
 }
 
-func strictest(actions []string) string {
-	for _, a := range []string{Deny, Warn, Dryrun} {
-		if slices.Contains(actions, a) {
-			return a
+// stuck gathers the objects that a mutator fails on, so that each failure is
+// one violation, however many objects it is about.
+type stuck map[stuckKey][]*object.Object
+
+type stuckKey struct {
+	mutator *object.Object
+	message string
+}
+
+func (st stuck) violations() []Violation {
+	var out []Violation
+	for k, objs := range st {
+		first := slices.MinFunc(objs, object.Compare)
+		k.message += fmt.Sprintf(" (%s", first)
+		if n := len(objs) - 1; n > 0 {
+			k.message += fmt.Sprintf(" and %d more", n)
 		}
+		out = append(out, Violation{Rule: FindingMutator, Action: Deny, Failed: true, Object: k.mutator, Message: k.message + ")"})
 	}
-	return ""
+	return out
 }
-
-// failure is the violation of a policy that gave no verdict.
-func (p *policy) failure(msg string, at []diag.Position) Violation {
-	c := p.constraints[0].object
-	return Violation{
-		Rule:           p.rule,
-		ConstraintKind: c.GetKind(),
-		ConstraintName: c.GetName(),
-		Action:         Deny,
-		Message:        msg,
-		Failed:         true,
-		Positions:      at,
-	}
-}
-
-func (s *Set) tooLong() string { return fmt.Sprintf("the policy did not end within %v", s.budget) }

@@ -14,7 +14,6 @@ import (
 	"github.com/open-policy-agent/frameworks/constraint/pkg/regorewriter"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/storage"
-	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -34,9 +33,8 @@ import (
 type screen struct {
 	compiler *ast.Compiler
 	query    ast.Body
-	store    storage.Store
-	// txn is a read of a store that is never written: there is no inventory.
-	txn storage.Transaction
+	// referential is set when the rule looks into data.inventory.
+	referential bool
 }
 
 // Names under which the driver keeps a template's modules.
@@ -115,12 +113,22 @@ func compileScreen(src *regoschema.Source) (*screen, []problem) {
 	if err != nil {
 		return nil, hookProblem(modules[0])
 	}
-	store := inmem.New()
-	txn, err := store.NewTransaction(context.Background())
-	if err != nil {
-		return nil, problemsOf(0, err)
+	return &screen{compiler, query, readsInventory(compiler)}, nil
+}
+
+// readsInventory finds any use of data that is not one of the template's own
+// modules.
+func readsInventory(c *ast.Compiler) bool {
+	found := false
+	for _, m := range c.Modules {
+		ast.WalkRefs(m, func(r ast.Ref) bool {
+			if !found && r[0].Equal(ast.DefaultRootDocument) {
+				found = len(r) == 1 || !r[1].Equal(ast.StringTerm(templatePackage)) && !r[1].Equal(ast.StringTerm(libPrefix))
+			}
+			return found
+		})
 	}
-	return &screen{compiler, query, store, txn}, nil
+	return found
 }
 
 // compileModules moves the modules to the driver's packages, as
@@ -171,7 +179,7 @@ type outcome struct {
 
 // eval asks whether the template may find a violation of one Constraint.
 // review is the admission review as the driver would pass it.
-func (s *screen) eval(ctx context.Context, review, parameters ast.Value, budget time.Duration) outcome {
+func (s *screen) eval(ctx context.Context, data *loaded, review, parameters ast.Value, budget time.Duration) outcome {
 	input := ast.NewObject(
 		[2]*ast.Term{ast.InternedTerm("review"), ast.NewTerm(review)},
 		[2]*ast.Term{ast.InternedTerm("parameters"), ast.NewTerm(parameters)},
@@ -182,8 +190,8 @@ func (s *screen) eval(ctx context.Context, review, parameters ast.Value, budget 
 	var saw outcome
 	saw.err = topdown.NewQuery(s.query).
 		WithCompiler(s.compiler).
-		WithStore(s.store).
-		WithTransaction(s.txn).
+		WithStore(data.store).
+		WithTransaction(data.txn).
 		WithInput(ast.NewTerm(input)).
 		WithCancel(cancel).
 		Iter(ctx, func(topdown.QueryResult) error {

@@ -280,7 +280,7 @@ func TestBadNamespace(t *testing.T) {
 {apiVersion: v1, kind: Pod, metadata: {name: dns, namespace: kube-system}}`)
 	vs := review(t, set, objs)
 	if len(vs) != 1 || !vs[0].Failed || vs[0].Object.Name != "web" ||
-		!strings.HasPrefix(vs[0].Message, "reading Namespace shop: json: cannot unmarshal number") {
+		!strings.HasPrefix(vs[0].Message, "reading Namespace shop: a number stands where a string is expected") {
 		t.Errorf("%+v", vs)
 	}
 }

@@ -40,6 +40,7 @@ type template struct {
 	decoded *templates.ConstraintTemplate
 	engine  string  // name of the driver that Gatekeeper takes
 	screen  *screen // of Rego alone
+	vap     bool    // of CEL: Gatekeeper makes a ValidatingAdmissionPolicy of it
 	rule    string  // rule id
 	locate  func(string, int) (diag.Position, bool)
 }
@@ -52,7 +53,13 @@ type policy struct {
 	// judge is Gatekeeper's own client with this one template. It is made when
 	// something is to be judged: most policies of most platforms find nothing.
 	judge func() (*client.Client, error)
+	// The same as the ValidatingAdmissionPolicy sees Constraints, for most
+	// objects and for Namespaces.
+	judgeVAP, judgeVAPNamespace func() (*client.Client, error)
 }
+
+// referential tells whether the policy looks into the inventory. CEL cannot.
+func (t *template) referential() bool { return t.screen != nil && t.screen.referential }
 
 type constraint struct {
 	object     *unstructured.Unstructured // as the user wrote it, for judge
@@ -91,6 +98,7 @@ func compileTemplate(o *object.Object, opts Options) (out *template) {
 		out.findings = positioned(o, regoPath(o, src), problems, opts.Locate)
 	case celschema.Name:
 		out.findings = checkCEL(o, t)
+		out.vap = makesVAP(t)
 	default:
 		out.findings = []diag.Finding{templateFinding(o, FindingTemplate,
 			fmt.Sprintf("has no code for an engine of Gatekeeper (%s, %s)", regoschema.Name, celschema.Name))}
@@ -158,15 +166,6 @@ func (t *template) onCreate() bool {
 	return len(ops) == 0 || slices.Contains(ops, "*") || slices.Contains(ops, admissionregistrationv1.Create)
 }
 
-// enforcementPoints are those that stand between an object and the API server.
-// Only CEL can become a ValidatingAdmissionPolicy.
-func (t *template) enforcementPoints() []string {
-	if t.engine == celschema.Name {
-		return []string{util.WebhookEnforcementPoint, util.VAPEnforcementPoint}
-	}
-	return []string{util.WebhookEnforcementPoint}
-}
-
 // newPolicy adds Constraints to a template by way of a client of the framework
 // whose Rego driver is the screen: it validates, defaults and refuses as
 // Gatekeeper does, without compiling Rego twice.
@@ -175,7 +174,7 @@ func newPolicy(ctx context.Context, t *template, objs []*object.Object) (*policy
 		return []diag.Finding{templateFinding(t.object, FindingTemplate, err.Error())}
 	}
 	d := &screenDriver{defaulted: map[string]ast.Value{}}
-	c, err := newClient(t, d)
+	c, err := newClient(d, webhookPoint, util.VAPEnforcementPoint)
 	if err != nil {
 		return nil, refuse(err)
 	}
@@ -199,24 +198,28 @@ func newPolicy(ctx context.Context, t *template, objs []*object.Object) (*policy
 		}
 		p.constraints = append(p.constraints, &constraint{u, m, d.defaulted[o.Name]})
 	}
-	p.judge = sync.OnceValues(func() (*client.Client, error) { return newJudge(ctx, p) })
+	p.judge = sync.OnceValues(func() (*client.Client, error) { return newJudge(ctx, p, p.constraints, webhookPoint) })
+	p.judgeVAP = sync.OnceValues(func() (*client.Client, error) { return newVAPJudge(ctx, p) })
+	p.judgeVAPNamespace = sync.OnceValues(func() (*client.Client, error) {
+		return newVAPJudge(ctx, p, "namespaces", "excludedNamespaces")
+	})
 	return p, findings
 }
 
-// newJudge is the client of the webhook, with Gatekeeper's own drivers.
-func newJudge(ctx context.Context, p *policy) (*client.Client, error) {
+// newJudge is a client for one enforcement point, with Gatekeeper's own drivers.
+func newJudge(ctx context.Context, p *policy, constraints []*constraint, point string) (*client.Client, error) {
 	d, err := regodriver.New()
 	if err != nil {
 		return nil, err
 	}
-	c, err := newClient(p.template, d)
+	c, err := newClient(d, point)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := c.AddTemplate(ctx, p.decoded.DeepCopy()); err != nil {
 		return nil, err
 	}
-	for _, each := range p.constraints {
+	for _, each := range constraints {
 		if _, err := c.AddConstraint(ctx, each.object.DeepCopy()); err != nil {
 			return nil, err
 		}
@@ -280,7 +283,7 @@ func constraintFinding(o *object.Object, err error) diag.Finding {
 // oneLine makes a message of the framework fit a finding.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-func newClient(t *template, rego drivers.Driver) (*client.Client, error) {
+func newClient(rego drivers.Driver, points ...string) (*client.Client, error) {
 	cel, err := k8scel.New()
 	if err != nil {
 		return nil, err
@@ -289,6 +292,6 @@ func newClient(t *template, rego drivers.Driver) (*client.Client, error) {
 		client.Targets(&target.K8sValidationTarget{}),
 		client.Driver(cel),
 		client.Driver(rego),
-		client.EnforcementPoints(t.enforcementPoints()...),
+		client.EnforcementPoints(points...),
 	)
 }

@@ -2,10 +2,8 @@ package policy
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/object"
@@ -92,58 +90,4 @@ func comparePaths(a, b string) int {
 		}
 	}
 	return cmp.Compare(len(as), len(bs))
-}
-
-var errPath = errors.New("not a field path")
-
-// ParsePath splits the field path of a violation's details into its steps:
-//
-//	spec.template.spec.containers[0].image
-//	metadata.labels["app.kubernetes.io/name"]
-//
-// A step is a field's name, a key in brackets and quotes as strconv.Quote
-// writes it, or an index; which of map and list it goes through the object
-// tells. "" has no steps. The error is always the same.
-func ParsePath(path string) ([]string, error) {
-	var steps []string
-	for rest := path; rest != ""; {
-		switch {
-		case strings.HasPrefix(rest, `["`):
-			quoted, err := strconv.QuotedPrefix(rest[1:])
-			if err != nil {
-				return nil, errPath
-			}
-			key, err := strconv.Unquote(quoted)
-			if err != nil {
-				return nil, errPath
-			}
-			var ok bool
-			if rest, ok = strings.CutPrefix(rest[1+len(quoted):], "]"); !ok {
-				return nil, errPath
-			}
-			steps = append(steps, key)
-		case rest[0] == '[':
-			index, after, ok := strings.Cut(rest[1:], "]")
-			if n, err := strconv.Atoi(index); !ok || err != nil || n < 0 || strconv.Itoa(n) != index {
-				return nil, errPath
-			}
-			steps, rest = append(steps, index), after
-		default:
-			if len(steps) > 0 {
-				var ok bool
-				if rest, ok = strings.CutPrefix(rest, "."); !ok {
-					return nil, errPath
-				}
-			}
-			end := strings.IndexAny(rest, ".[]")
-			if end < 0 {
-				end = len(rest)
-			}
-			if end == 0 {
-				return nil, errPath
-			}
-			steps, rest = append(steps, rest[:end]), rest[end:]
-		}
-	}
-	return steps, nil
 }

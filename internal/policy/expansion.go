@@ -1,0 +1,160 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	expansionapi "github.com/open-policy-agent/gatekeeper/v3/apis/expansion/unversioned"
+	"github.com/open-policy-agent/gatekeeper/v3/pkg/expansion"
+	"github.com/open-policy-agent/gatekeeper/v3/pkg/mutation"
+	mutationtypes "github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/types"
+	"github.com/open-policy-agent/gatekeeper/v3/pkg/util"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/contain-platform/contain/internal/diag"
+	"github.com/contain-platform/contain/internal/object"
+)
+
+// expander is Gatekeeper's expansion of generators: what a Deployment will make
+// is judged with it.
+type expander struct {
+	system *expansion.System
+	// sources are the templates' paths of what is generated, by template.
+	sources map[string]string
+	// generators are the kinds that some template applies to.
+	generators map[schema.GroupVersionKind]bool
+}
+
+func compileExpansions(objs []*object.Object, w *mutationWebhook) (*expander, []diag.Finding) {
+	if len(objs) == 0 {
+		return nil, nil
+	}
+	var mutators *mutation.System
+	if w != nil {
+		mutators = w.system
+	}
+	x := &expander{
+		system:     expansion.NewSystem(mutators),
+		sources:    map[string]string{},
+		generators: map[schema.GroupVersionKind]bool{},
+	}
+	var findings []diag.Finding
+	finding := func(o *object.Object, path, msg string) {
+		findings = append(findings, diag.Finding{ID: FindingExpansion, Message: msg, Object: o.String(), Path: path})
+	}
+	cyclic := map[string]*object.Object{}
+	for _, o := range objs {
+		if o.Version != "v1beta1" && o.Version != "v1alpha1" {
+			finding(o, "apiVersion", fmt.Sprintf("%s is no version of %s", o.APIVersion(), o.Kind))
+			continue
+		}
+		t := &expansionapi.ExpansionTemplate{}
+		if f := decodeStrict(o, t, FindingExpansion); f != nil {
+			findings = append(findings, *f)
+			continue
+		}
+		switch a := t.Spec.EnforcementAction; util.EnforcementAction(a) {
+		case "", util.Deny, util.Warn, util.Dryrun:
+		default:
+			// Gatekeeper takes any text, and then does nothing about a violation.
+			finding(o, "spec.enforcementAction", fmt.Sprintf("is %q, but can only be deny, warn or dryrun", a))
+			continue
+		}
+		if err := expansion.ValidateTemplate(t); err != nil {
+			finding(o, expansionPath(t), plain(err))
+			continue
+		}
+		cyclic[o.Name] = o
+		if err := x.system.UpsertTemplate(t); err != nil && len(x.system.GetConflicts()) == 0 {
+			finding(o, "spec", plain(err))
+			continue
+		}
+		x.sources[o.Name] = t.Spec.TemplateSource
+		for _, a := range t.Spec.ApplyTo {
+			for _, gvk := range a.Flatten() {
+				x.generators[gvk] = true
+			}
+		}
+	}
+	var ring []string
+	for id := range x.system.GetConflicts() {
+		ring = append(ring, string(id))
+	}
+	slices.Sort(ring) // for determinism
+	for _, name := range ring {
+		finding(cyclic[name], "spec.generatedGVK", "expansion goes in a circle, and Gatekeeper applies none of it: "+strings.Join(ring, ", "))
+	}
+	return x, findings
+}
+
+// expansionPath is the field that ValidateTemplate refuses.
+func expansionPath(t *expansionapi.ExpansionTemplate) string {
+	switch {
+	case len(t.Name) >= 64:
+		return "metadata.name"
+	case t.Spec.TemplateSource == "":
+		return "spec.templateSource"
+	case t.Spec.GeneratedGVK == (expansionapi.GeneratedGVK{}):
+		return "spec.generatedGVK"
+	}
+	return "spec.applyTo"
+}
+
+// resultant is an object that a generator will make.
+type resultant struct {
+	*expansion.Resultant
+	// source is the path in the generator of what becomes the resultant; nil
+	// when that cannot be told.
+	source []string
+}
+
+// expand gives what the API server's object will make, mutated (pkg/webhook,
+// reviewRequest), in an order that depends on nothing but the content.
+func (x *expander) expand(o *object.Object, raw []byte, ns *corev1.Namespace) ([]resultant, error) {
+	gvk := schema.GroupVersionKind{Group: o.Group, Version: o.Version, Kind: o.Kind}
+	if x == nil || !x.generators[gvk] {
+		return nil, nil
+	}
+	u := &unstructured.Unstructured{}
+	if err := u.UnmarshalJSON(raw); err != nil {
+		return nil, err
+	}
+	found, err := x.system.Expand(&mutationtypes.Mutable{Object: u, Namespace: ns, Username: username})
+	if err != nil {
+		return nil, fmt.Errorf("unable to expand object: %w", err)
+	}
+	out := make([]resultant, len(found))
+	for i, r := range found {
+		out[i] = resultant{r, x.source(u, r, found)}
+	}
+	slices.SortStableFunc(out, func(a, b resultant) int { return strings.Compare(a.TemplateName, b.TemplateName) })
+	return out, nil
+}
+
+// source follows a resultant to the generator by the owner that expansion has
+// written into it: a CronJob makes a Job, which makes a Pod.
+func (x *expander) source(generator *unstructured.Unstructured, r *expansion.Resultant, all []*expansion.Resultant) []string {
+	var path []string
+	for range len(all) {
+		path = append(strings.Split(x.sources[r.TemplateName], "."), path...)
+		owners := r.Obj.GetOwnerReferences()
+		if len(owners) == 0 {
+			return nil
+		}
+		owner := owners[len(owners)-1]
+		if owner.APIVersion == generator.GetAPIVersion() && owner.Kind == generator.GetKind() && owner.Name == generator.GetName() {
+			return path
+		}
+		i := slices.IndexFunc(all, func(p *expansion.Resultant) bool {
+			return p.Obj.GetAPIVersion() == owner.APIVersion && p.Obj.GetKind() == owner.Kind && p.Obj.GetName() == owner.Name
+		})
+		if i < 0 {
+			return nil
+		}
+		r = all[i]
+	}
+	return nil
+}
