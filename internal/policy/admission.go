@@ -225,7 +225,7 @@ func (s *Set) admit(o *object.Object, ns namespaceView) ([]*admission, error) {
 	}
 	made, err := s.expander.expand(o, in.raw, ns.typed)
 	if err != nil {
-		return nil, &expansionFailure{err}
+		return nil, err
 	}
 	all := []*admission{a}
 	for i := range made {

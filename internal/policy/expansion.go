@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	expansionapi "github.com/open-policy-agent/gatekeeper/v3/apis/expansion/unversioned"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/expansion"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/mutation"
@@ -42,34 +43,16 @@ func compileExpansions(objs []*object.Object, w *mutationWebhook) (*expander, []
 		generators: map[schema.GroupVersionKind]bool{},
 	}
 	var findings []diag.Finding
-	finding := func(o *object.Object, path, msg string) {
-		findings = append(findings, diag.Finding{ID: FindingExpansion, Message: msg, Object: o.String(), Path: path})
-	}
-	cyclic := map[string]*object.Object{}
+	byName := map[string]*object.Object{}
 	for _, o := range objs {
-		if o.Version != "v1beta1" && o.Version != "v1alpha1" {
-			finding(o, "apiVersion", fmt.Sprintf("%s is no version of %s", o.APIVersion(), o.Kind))
-			continue
-		}
-		t := &expansionapi.ExpansionTemplate{}
-		if f := decodeStrict(o, t, FindingExpansion); f != nil {
+		t, f := decodeExpansion(o)
+		if f != nil {
 			findings = append(findings, *f)
 			continue
 		}
-		switch a := t.Spec.EnforcementAction; util.EnforcementAction(a) {
-		case "", util.Deny, util.Warn, util.Dryrun:
-		default:
-			// Gatekeeper takes any text, and then does nothing about a violation.
-			finding(o, "spec.enforcementAction", fmt.Sprintf("is %q, but can only be deny, warn or dryrun", a))
-			continue
-		}
-		if err := expansion.ValidateTemplate(t); err != nil {
-			finding(o, expansionPath(t), plain(err))
-			continue
-		}
-		cyclic[o.Name] = o
+		byName[o.Name] = o
 		if err := x.system.UpsertTemplate(t); err != nil && len(x.system.GetConflicts()) == 0 {
-			finding(o, "spec", plain(err))
+			findings = append(findings, expansionFinding(o, "spec", plain(err)))
 			continue
 		}
 		x.sources[o.Name] = t.Spec.TemplateSource
@@ -85,9 +68,40 @@ func compileExpansions(objs []*object.Object, w *mutationWebhook) (*expander, []
 	}
 	slices.Sort(ring) // for determinism
 	for _, name := range ring {
-		finding(cyclic[name], "spec.generatedGVK", "expansion goes in a circle, and Gatekeeper applies none of it: "+strings.Join(ring, ", "))
+		findings = append(findings, expansionFinding(byName[name], "spec.generatedGVK",
+			"expansion goes in a circle, and Gatekeeper applies none of it: "+strings.Join(ring, ", ")))
 	}
 	return x, findings
+}
+
+func expansionFinding(o *object.Object, path, msg string) diag.Finding {
+	return diag.Finding{ID: FindingExpansion, Message: msg, Object: o.String(), Path: path}
+}
+
+// decodeExpansion validates as pkg/webhook/policy.go does
+// (validateExpansionTemplate).
+func decodeExpansion(o *object.Object) (*expansionapi.ExpansionTemplate, *diag.Finding) {
+	refuse := func(path, msg string) (*expansionapi.ExpansionTemplate, *diag.Finding) {
+		f := expansionFinding(o, path, msg)
+		return nil, &f
+	}
+	if o.Version != "v1beta1" && o.Version != "v1alpha1" {
+		return refuse("apiVersion", fmt.Sprintf("%s is no version of %s", o.APIVersion(), o.Kind))
+	}
+	t := &expansionapi.ExpansionTemplate{}
+	if f := decodeStrict(o, t, FindingExpansion); f != nil {
+		return nil, f
+	}
+	switch a := t.Spec.EnforcementAction; util.EnforcementAction(a) {
+	case "", util.Deny, util.Warn, util.Dryrun:
+	default:
+		// Gatekeeper takes any text, and then does nothing about a violation.
+		return refuse("spec.enforcementAction", fmt.Sprintf("is %q, but can only be deny, warn or dryrun", a))
+	}
+	if err := expansion.ValidateTemplate(t); err != nil {
+		return refuse(expansionPath(t), plain(err))
+	}
+	return t, nil
 }
 
 // expansionPath is the field that ValidateTemplate refuses.
@@ -102,6 +116,12 @@ func expansionPath(t *expansionapi.ExpansionTemplate) string {
 	}
 	return "spec.applyTo"
 }
+
+// expansionFailure says why expansion cannot take an object apart. The webhook
+// then refuses the object.
+type expansionFailure struct{ message string }
+
+func (f *expansionFailure) Error() string { return "unable to expand object: " + f.message }
 
 // resultant is an object that a generator will make.
 type resultant struct {
@@ -124,7 +144,7 @@ func (x *expander) expand(o *object.Object, raw []byte, ns *corev1.Namespace) ([
 	}
 	found, err := x.system.Expand(&mutationtypes.Mutable{Object: u, Namespace: ns, Username: username})
 	if err != nil {
-		return nil, fmt.Errorf("unable to expand object: %w", err)
+		return nil, &expansionFailure{strings.ReplaceAll(plain(err), "mutation "+uuid.Nil.String()+" for ", "")}
 	}
 	out := make([]resultant, len(found))
 	for i, r := range found {

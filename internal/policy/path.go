@@ -1,12 +1,14 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/contain-platform/contain/internal/object"
 )
 
 var errPath = errors.New("not a field path")
@@ -130,7 +132,9 @@ func sameElement(list []any, e any, n int) int {
 		if name, ok := a["name"].(string); ok {
 			return name == b["name"]
 		}
-		return reflect.DeepEqual(e, other)
+		x, errX := object.Canonical(e)
+		y, errY := object.Canonical(other)
+		return errX == nil && errY == nil && bytes.Equal(x, y)
 	}
 	if n < len(list) && same(list[n]) {
 		return n

@@ -119,10 +119,6 @@ func (s *Set) plan(objs, cluster []*object.Object) ([][]memoKey, []*job) {
 	return keys, jobs
 }
 
-// expansionFailure is an object that expansion cannot take apart. The webhook
-// then refuses it.
-type expansionFailure struct{ error }
-
 // judge reviews one object, and what it will make, against the job's policies.
 func (s *Set) judge(j *job) []Violation {
 	all, err := s.admit(j.object, j.namespace)
@@ -134,7 +130,7 @@ func (s *Set) judge(j *job) []Violation {
 	case mutating != nil:
 		return []Violation{{Rule: FindingMutator, Action: Deny, Failed: true, Object: mutating.mutator, Message: mutating.message}}
 	case expanding != nil:
-		return []Violation{{Rule: FindingExpansion, Action: Deny, Failed: true, Message: plain(expanding)}}
+		return []Violation{{Rule: FindingExpansion, Action: Deny, Failed: true, Message: expanding.Error()}}
 	}
 	var out []Violation
 	for _, p := range j.policies {
