@@ -18,6 +18,8 @@ import (
 	"github.com/contain-platform/contain/internal/e2e/judge"
 	"github.com/contain-platform/contain/internal/object"
 	"github.com/contain-platform/contain/internal/pipeline"
+	"github.com/contain-platform/contain/internal/policy/rule"
+	"github.com/contain-platform/contain/policies"
 )
 
 // What contain render prints, templates and constraints among it, gator test
@@ -27,6 +29,7 @@ import (
 func TestGator(t *testing.T) {
 	bin := judge.Path(t, "gator")
 	compared, broken, rules := 0, map[string]bool{}, map[string]bool{}
+	atBuild := rulesAtBuild(t)
 	for _, dir := range []string{"examples/minimal", "examples/acme", "internal/pipeline/testdata/violations"} {
 		for _, cluster := range clusterNames(t, dir) {
 			in := pipeline.Input{FS: os.DirFS(root), Dir: dir, Clusters: []string{cluster}}
@@ -41,6 +44,9 @@ func TestGator(t *testing.T) {
 			want := gator(t, bin, objs)
 			var got []verdict
 			for _, f := range run(t, in, pipeline.Pack).Findings {
+				if atBuild[f.ID] {
+					continue // admission does not know the rule
+				}
 				got = append(got, verdict{f.ID, f.Object, f.Path, f.Message, action(f.Severity)})
 				broken[f.Object], rules[f.ID] = true, true
 			}
@@ -56,6 +62,20 @@ func TestGator(t *testing.T) {
 	if len(broken) < 30 || len(rules) < 8 {
 		t.Error("too few objects or rules are broken for the comparison to say much")
 	}
+}
+
+// rulesAtBuild are the library's rules that Gatekeeper does not have.
+func rulesAtBuild(t *testing.T) map[string]bool {
+	t.Helper()
+	all, err := rule.Load(policies.FS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]bool{}
+	for _, r := range all {
+		out[r.ID] = r.Input != rule.Object
+	}
+	return out
 }
 
 // A verdict is what both say.

@@ -42,28 +42,47 @@ violation contains {"msg": msg, "details": {"path": path}} if {
 	path := sprintf("platform.teams[%q].namespaces[%q].backup.volumes", [team, name])
 }
 
-violation contains {"msg": msg, "details": {"object": item.object, "unit": item.unit, "path": "metadata.name"}} if {
+# What is left out for the same reasons is one list, at the first Schedule.
+violation contains {"msg": msg, "details": {"object": first.object, "unit": first.unit, "path": "spec.template"}} if {
+	some reasons, names in {r: n | some r in {r | some r in left_out}; n := [name | some name, r2 in left_out; r2 == r]}
+	msg := sprintf("no backup holds %s %s: %s", [plural("namespace", names), quoted(names), concat("; ", reasons)])
+}
+
+first := [item |
+	some name in sort([s.name | some s in schedules])
+	some item in input.objects
+	item.object.kind == "Schedule"
+	item.object.metadata.namespace == input.parameters.namespace
+	item.object.metadata.name == name
+][0]
+
+left_out[name] := reasons if {
 	count(schedules) > 0
 	some item in input.objects
 	item.object.kind == "Namespace"
-	reasons := missing(item.object.metadata.name)
+	name := item.object.metadata.name
+	reasons := missing(name)
 	count(reasons) > 0
-	msg := sprintf("namespace %q is in no backup: %s", [item.object.metadata.name, concat("; ", reasons)])
 }
 
 missing(namespace) := velero.reasons(schedules, {"namespace": namespace, "resources": [], "volumes": "none"})
 
-# A namespace that is left out says so once, for all its claims.
-violation contains {"msg": msg, "details": {"object": c.object, "unit": c.unit, "path": c.path}} if {
+violation contains {"msg": msg, "details": {"object": first.object, "unit": first.unit, "path": "spec.template"}} if {
+	some reasons, names in {r: n | some r in {r | some r in claims}; n := [name | some name, r2 in claims; r2 == r]}
+	msg := sprintf("no backup holds the data of volume %s %s: %s", [plural("claim", names), quoted(names), concat("; ", reasons)])
+}
+
+# A namespace that is left out stands for all its claims.
+claims[name] := reasons if {
 	count(schedules) > 0
 	some c in velero.claims(input.objects)
 	missing(c.object.metadata.namespace) == []
 	reasons := lost(c)
 	count(reasons) > 0
-	msg := sprintf("the data of volume claim %q is in no backup: %s", [c.metadata.name, concat("; ", reasons)])
+	name := sprintf("%s/%s", [c.object.metadata.namespace, c.metadata.name])
 }
 
-lost(c) := [sprintf("the claim is labelled %s", [velero.exclude_label])] if {
+lost(c) := [sprintf("labelled %s", [velero.exclude_label])] if {
 	velero.opted_out({"metadata": c.metadata})
 } else := velero.reasons(schedules, {
 	"namespace": c.object.metadata.namespace,
@@ -75,3 +94,9 @@ lost(c) := [sprintf("the claim is labelled %s", [velero.exclude_label])] if {
 volumes(c) := "opt-in" if {
 	velero.opted_in(input.objects, c.object, c.metadata.name)
 } else := "any"
+
+plural(noun, names) := noun if count(names) == 1
+
+plural(noun, names) := sprintf("%ss", [noun]) if count(names) > 1
+
+quoted(names) := concat(", ", [sprintf("%q", [n]) | some n in sort(names)])

@@ -17,22 +17,23 @@ judge(objects, more) := found if {
 	)
 }
 
-about(of, path, msg) := {"msg": msg, "details": {"object": of.object, "unit": "u", "path": path}}
+about(schedule, msg) := {"msg": msg, "details": {"object": schedule.object, "unit": "u", "path": "spec.template"}}
 
 test_namespaces if {
 	objects := [
 		namespace("shop", {}),
 		namespace("scratch", {"velero.io/exclude-from-backup": "true"}),
-		namespace("logs", {}),
-		schedule("daily", {"template": {"excludedNamespaces": ["logs"]}}),
+		namespace("logs-b", {}),
+		namespace("logs-a", {}),
 		schedule("old", {"paused": true, "template": {}}),
+		schedule("daily", {"template": {"excludedNamespaces": ["logs-*"]}}),
 	]
 	judge(objects, {}) == {
-		about(objects[1], "metadata.name", concat("", [
-			`namespace "scratch" is in no backup: `,
+		about(objects[5], concat("", [
+			`no backup holds namespace "scratch": `,
 			`"daily" leaves out namespaces labelled velero.io/exclude-from-backup; "old" is paused`,
 		])),
-		about(objects[2], "metadata.name", `namespace "logs" is in no backup: "daily" does not take the namespace; "old" is paused`),
+		about(objects[5], `no backup holds namespaces "logs-a", "logs-b": "daily" does not take the namespace; "old" is paused`),
 	}
 }
 
@@ -42,13 +43,10 @@ test_no_schedules if {
 
 test_claims if {
 	none := schedule("daily", {"template": {"snapshotVolumes": false}})
-	judge([claim({}), none], {}) == {about(claim({}), "metadata.labels", `the data of volume claim "data" is in no backup: "daily" takes no volumes`)}
+	judge([claim({}), none], {}) == {about(none, `no backup holds the data of volume claim "shop/data": "daily" takes no volumes`)}
 	judge([claim({}), schedule("daily", {"template": {}})], {}) == set()
 	out := claim({"velero.io/exclude-from-backup": "true"})
-	judge([out, none], {}) == {about(out, "metadata.labels", concat("", [
-		`the data of volume claim "data" is in no backup: `,
-		"the claim is labelled velero.io/exclude-from-backup",
-	]))}
+	judge([out, none], {}) == {about(none, `no backup holds the data of volume claim "shop/data": labelled velero.io/exclude-from-backup`)}
 
 	# A pod of the model chooses the volume.
 	pod := item("Pod", {"name": "p", "namespace": "shop", "annotations": {"backup.velero.io/backup-volumes": "v"}}, {"volumes": [{
