@@ -158,11 +158,11 @@ func positional(c *cobra.Command) {
 		if err := check(c, args); err == nil {
 			return nil
 		}
-		if c.HasParent() {
+		if c.HasParent() && !c.HasSubCommands() {
 			return usageError{fmt.Errorf("wrong number of arguments; usage: %s", c.UseLine())}
 		}
-		// The root takes none but the names of commands.
-		hint := "see 'contain --help'"
+		// What has commands takes none but their names.
+		hint := fmt.Sprintf("see '%s --help'", c.CommandPath())
 		if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 			hint = fmt.Sprintf("did you mean %q?", near[0])
 		}

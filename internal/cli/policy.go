@@ -11,10 +11,12 @@ func newPolicy(e Env) *cobra.Command {
 		Long: `Policies are rules of contain's library, rules of your own, and Gatekeeper's
 ConstraintTemplates and Constraints. contain build judges by them what admission
 would; these commands are about the policies themselves.`,
+		SuggestionsMinimumDistance: 2,
+
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newPolicyVerify(e))
+	c.AddCommand(newPolicyList(e), newPolicyImpact(e), newPolicyVerify(e))
 	for _, sub := range c.Commands() {
 		positional(sub)
 	}

@@ -76,13 +76,13 @@ func (s *Source) plain() []diag.Finding {
 	if err := json.Unmarshal(b, &fields); err != nil {
 		return s.findings(cueError(err))
 	}
+	if err := s.withGiven(fields); err != nil {
+		return s.findings(cueError(err))
+	}
 	if err := json.Unmarshal(fields["clusters"], &s.clusters); err != nil {
 		return s.findings(cueError(err))
 	}
 	delete(fields, "clusters")
-	if err := s.withGiven(fields); err != nil {
-		return s.findings(cueError(err))
-	}
 	if s.platform, err = json.Marshal(fields); err != nil {
 		return s.findings(cueError(err))
 	}
