@@ -169,9 +169,9 @@ func entropy(s string) float64 {
 }
 
 var (
-	uuid  = regexp.MustCompile(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-	named = regexp.MustCompile(`^[a-z]+(?:[-._/][a-z0-9]+)*$`) // name of an object, a host, a key
-	ident = regexp.MustCompile(`^[A-Za-z]+(?:_[A-Za-z]+)*$`)   // names of fields and variables
+	uuid     = regexp.MustCompile(`^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+	nameLike = regexp.MustCompile(`^[a-z]+(?:[-._/][a-z0-9]+)*$`) // name of an object, a host, a key
+	ident    = regexp.MustCompile(`^[A-Za-z]+(?:_[A-Za-z]+)*$`)   // names of fields and variables
 )
 
 // random tells whether a value looks drawn by chance: long enough, of several
@@ -181,7 +181,7 @@ func random(s string) bool {
 	if uuid.MatchString(s) {
 		return true
 	}
-	if len(s) < 16 || strings.ContainsAny(s, " \t\n,;<>()") || named.MatchString(s) || ident.MatchString(s) {
+	if len(s) < 16 || strings.ContainsAny(s, " \t\n,;<>()") || nameLike.MatchString(s) || ident.MatchString(s) {
 		return false
 	}
 	if strings.HasPrefix(s, "/") || strings.HasPrefix(s, "./") || strings.Contains(s, "://") || strings.HasPrefix(s, "sha256:") {

@@ -21,8 +21,22 @@ const (
 	IDAPIDeprecated = "api/deprecated"
 	IDAPITooNew     = "api/too-new"
 	IDAPIUnknown    = "api/unknown"
+	IDAPIUnserved   = "api/unserved"
+	IDChartRange    = "api/chart-range"
 
 	IDPlaintext = "secrets/plaintext"
+
+	IDDependencyKind   = "flux/dependency-kind"
+	IDSourceDependency = "flux/source-dependency"
+	IDTimeout          = "flux/timeout"
+	IDInterval         = "flux/interval"
+	IDHealthChecks     = "flux/health-checks"
+	IDCrossNamespace   = "flux/cross-namespace"
+	IDCRDOrder         = "flux/crd-order"
+
+	IDDeadlock   = "bootstrap/deadlock"
+	IDFailClosed = "bootstrap/fail-closed"
+	IDMutation   = "bootstrap/mutation"
 )
 
 // Severities gives each id with the severity that its findings have, whatever
@@ -34,9 +48,15 @@ func Severities() map[string]diag.Severity {
 		IDAirGap: diag.Warning,
 
 		IDEmptyUnit: diag.Error, IDDependency: diag.Error, IDCycle: diag.Error, IDOrder: diag.Error,
+		IDDependencyKind: diag.Error, IDSourceDependency: diag.Warning, IDTimeout: diag.Error,
+		IDInterval: diag.Warning, IDHealthChecks: diag.Warning, IDCrossNamespace: diag.Error,
+		IDCRDOrder: diag.Error,
 
 		IDAPIRemoved: diag.Error, IDAPIDeprecated: diag.Warning, IDAPITooNew: diag.Error,
-		IDAPIUnknown: diag.Error,
-		IDPlaintext:  diag.Error,
+		IDAPIUnknown: diag.Error, IDAPIUnserved: diag.Error, IDChartRange: diag.Error,
+
+		IDPlaintext: diag.Error,
+
+		IDDeadlock: diag.Error, IDFailClosed: diag.Warning, IDMutation: diag.Warning,
 	}
 }

@@ -23,12 +23,20 @@ func Check(p *model.Platform, clusters []render.Cluster) []diag.Finding {
 	severities := Severities()
 	m := memo{}
 	for _, c := range clusters {
+		w := newWorld(p, c.Units)
+		version := p.Clusters[c.Name].Kubernetes.Version
 		fs := graph(c.Units)
+		fs = append(fs, w.fluxGraph()...)
+		fs = append(fs, w.lockdown(m)...)
+		fs = append(fs, w.waits()...)
+		fs = append(fs, w.crdOrder()...)
+		fs = append(fs, w.bootstrap()...)
 		fs = append(fs, m.alone(c.Units)...)
-		fs = append(fs, m.lifecycle(c.Units, minorOf(p.Clusters[c.Name].Kubernetes.Version))...)
+		fs = append(fs, w.ownCRDs(m.lifecycle(c.Units, minorOf(version)))...)
+		fs = append(fs, w.chartRanges(minorOf(version), version)...)
 		fs = append(fs, empty(c.Units)...)
 		fs = append(fs, owners(c.Units)...)
-		fs = append(fs, references(c.Units)...)
+		fs = append(fs, w.references(m)...)
 		fs = append(fs, order(c.Units)...)
 		fs = append(fs, airGap(p, c.Name, c.Units)...)
 		for _, f := range fs {
@@ -45,15 +53,17 @@ type memo map[*object.Object]*verdict
 type verdict struct {
 	alone     []diag.Finding         // by the object alone
 	lifecycle map[int][]diag.Finding // by the minor version of Kubernetes
+	refs      []ref
 }
 
 func (m memo) of(o *object.Object) *verdict {
 	v := m[o]
 	if v == nil {
-		v = &verdict{lifecycle: map[int][]diag.Finding{}}
+		v = &verdict{lifecycle: map[int][]diag.Finding{}, refs: refsOf(o)}
 		v.alone = append(v.alone, structureOf(o)...)
 		v.alone = append(v.alone, metadataOf(o)...)
 		v.alone = append(v.alone, plaintextOf(o)...)
+		v.alone = append(v.alone, times(o)...)
 		m[o] = v
 	}
 	return v

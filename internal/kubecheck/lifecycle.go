@@ -101,9 +101,8 @@ func replacement(t any) string {
 	return fmt.Sprintf("write it as %s %s", gvk.GroupVersion(), gvk.Kind)
 }
 
-// goneKinds are kinds that Kubernetes once had in groups which it still has,
-// with the minor version from which on they are gone, for a message that says
-// so (kubernetes.io/docs/reference/using-api/deprecation-guide).
+// goneIn is the minor version from which on a kind is gone that Kubernetes once
+// had in a group which it still has, for a message that says so; 0 for others (kubernetes.io/docs/reference/using-api/deprecation-guide).
 func goneIn(gvk schema.GroupVersionKind) int {
 	switch gvk {
 	case schema.GroupVersionKind{Group: "policy", Version: "v1beta1", Kind: "PodSecurityPolicy"}:
@@ -125,25 +124,32 @@ func unknownKind(o *object.Object, minor int) []diag.Finding {
 	}
 	f := diag.Finding{ID: IDAPIUnknown, Path: "kind",
 		Message: fmt.Sprintf("Kubernetes has no %s %s", o.APIVersion(), o.Kind)}
-	var versions []string
-	for _, gv := range scheme.Scheme.PrioritizedVersionsForGroup(o.Group) {
-		if scheme.Scheme.Recognizes(gv.WithKind(o.Kind)) {
-			versions = append(versions, gv.String())
-		}
-	}
-	if len(versions) > 0 {
-		f.Path, f.Hint = "apiVersion", "the kind is in "+strings.Join(versions, ", ")
-		return []diag.Finding{f}
-	}
-	var groups []string
+	var in []string
 	for gvk := range scheme.Scheme.AllKnownTypes() {
-		if gvk.Kind == o.Kind && gvk.Version != "__internal" {
-			groups = append(groups, gvk.GroupVersion().String())
+		if gvk.Kind == o.Kind && gvk.Version != "__internal" && served(gvk, minor) {
+			in = append(in, gvk.GroupVersion().String())
 		}
 	}
-	if len(groups) > 0 {
-		slices.Sort(groups) // for determinism
-		f.Path, f.Hint = "apiVersion", "the kind is in "+strings.Join(slices.Compact(groups), ", ")
+	if len(in) > 0 {
+		slices.Sort(in) // for determinism
+		f.Path, f.Hint = "apiVersion", "the kind is in "+strings.Join(slices.Compact(in), ", ")
 	}
 	return []diag.Finding{f}
+}
+
+// served tells whether a Kubernetes version has a kind.
+func served(gvk schema.GroupVersionKind, minor int) bool {
+	t, err := scheme.Scheme.New(gvk)
+	if err != nil {
+		return false
+	}
+	if l, ok := t.(removed); ok {
+		if at := minorIn(l.APILifecycleRemoved()); at > 0 && minor >= at {
+			return false
+		}
+	}
+	if l, ok := t.(introduced); ok {
+		return minorIn(l.APILifecycleIntroduced()) <= minor
+	}
+	return true
 }

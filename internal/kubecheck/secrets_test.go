@@ -44,8 +44,8 @@ func jwt() string {
 	return part(`{"alg":"HS256","typ":"JWT"}`) + "." + part(`{"sub":"somebody"}`) + "." + fake("", 43, alnum)
 }
 
-// value is a ConfigMap with one entry.
-func value(key, v string) map[string]any {
+// configMap is one with one entry.
+func configMap(key, v string) map[string]any {
 	return map[string]any{"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "c", "namespace": "n"}, "data": map[string]any{key: v}}
 }
 
@@ -101,9 +101,9 @@ func formats() []secretCase {
 	} {
 		// Formats are known wherever they stand, and one level of base64 deep.
 		out = append(out,
-			secretCase{name, value("plain", s), s, "data.plain"},
-			secretCase{name + ", in a text", value("plain.txt", "first\nuse: \""+s+"\"\nlast\n"), s, `data["plain.txt"]`},
-			secretCase{name + ", in base64", value("plain", b64(s)), s, "data.plain"},
+			secretCase{name, configMap("plain", s), s, "data.plain"},
+			secretCase{name + ", in a text", configMap("plain.txt", "first\nuse: \""+s+"\"\nlast\n"), s, `data["plain.txt"]`},
+			secretCase{name + ", in base64", configMap("plain", b64(s)), s, "data.plain"},
 		)
 	}
 	return out
@@ -116,11 +116,11 @@ func keyed() []secretCase {
 		return map[string]any{"apiVersion": "v1", "kind": "Pod", "metadata": map[string]any{"name": "p", "namespace": "n"},
 			"spec": map[string]any{"containers": []any{container}}}
 	}
-	annotated := value("a", "b")
+	annotated := configMap("a", "b")
 	annotated["metadata"] = map[string]any{"name": "c", "annotations": map[string]any{"acme.example/api-token": random}}
-	labelled := value("a", "b")
+	labelled := configMap("a", "b")
 	labelled["metadata"] = map[string]any{"name": "c", "labels": map[string]any{"password": password}}
-	keyIsSecret := value(fake("gh"+"p_", 36, alnum), "b")
+	keyIsSecret := configMap(fake("gh"+"p_", 36, alnum), "b")
 	return []secretCase{
 		{"Helm values", helmValues(map[string]any{"auth": map[string]any{"adminPassword": password}}), password, "spec.values.auth.adminPassword"},
 		{"Helm values, a list", helmValues(map[string]any{"users": []any{map[string]any{"name": "a", "password": password}}}), password, "spec.values.users[0].password"},
@@ -128,9 +128,9 @@ func keyed() []secretCase {
 		{"token", helmValues(map[string]any{"apiToken": random}), random, "spec.values.apiToken"},
 		{"UUID", helmValues(map[string]any{"clientSecret": "3f2b8c1e-1d2a-4c5b-8e7f-9a0b1c2d3e4f"}), "3f2b8c1e", "spec.values.clientSecret"},
 		{"base64 of a secret", helmValues(map[string]any{"secretKey": b64(random)}), random, "spec.values.secretKey"},
-		{"ConfigMap", value("DB_PASSWORD", password), password, "data.DB_PASSWORD"},
-		{"ConfigMap with a file", value("app.properties", "db.user=app\ndb.password="+password+"\n"), password, `data["app.properties"]`},
-		{"ConfigMap with JSON", value("app.json", "{\n  \"password\": \""+password+"\",\n  \"a\": 1\n}\n"), password, `data["app.json"]`},
+		{"ConfigMap", configMap("DB_PASSWORD", password), password, "data.DB_PASSWORD"},
+		{"ConfigMap with a file", configMap("app.properties", "db.user=app\ndb.password="+password+"\n"), password, `data["app.properties"]`},
+		{"ConfigMap with JSON", configMap("app.json", "{\n  \"password\": \""+password+"\",\n  \"a\": 1\n}\n"), password, `data["app.json"]`},
 		{"environment", podWith(map[string]any{"name": "c", "env": []any{map[string]any{"name": "DB_PASSWORD", "value": password}}}), password, "spec.containers[0].env[0].value"},
 		{"argument", podWith(map[string]any{"name": "c", "args": []any{"--verbose", "--password=" + password}}), password, "spec.containers[0].args[1]"},
 		{"annotation", annotated, random, `metadata.annotations.acme\.example/api-token`},
