@@ -179,33 +179,3 @@ func decodeStrict(o *object.Object, into any, id string) *diag.Finding {
 	f.Message = plain(err)
 	return &f
 }
-
-// Errors of encoding/json, which speak of Go.
-var (
-	jsonUnknown = regexp.MustCompile(`(?:json: )?unknown field "([^"]*)"`)
-	jsonType    = regexp.MustCompile(`(?:json: )?cannot unmarshal (\w+) into Go (?:struct field \S+|value) of type (\S+)`)
-)
-
-// plain words an error of a library for people: no Go types, no line breaks.
-func plain(err error) string {
-	msg := jsonUnknown.ReplaceAllString(oneLine(err.Error()), `there is no field "$1"`)
-	return jsonType.ReplaceAllStringFunc(msg, func(s string) string {
-		m := jsonType.FindStringSubmatch(s)
-		return fmt.Sprintf("a %s stands where %s is expected", m[1], goKind(m[2]))
-	})
-}
-
-// goKind says what a Go type is in JSON.
-func goKind(t string) string {
-	switch {
-	case strings.HasPrefix(t, "[]"):
-		return "a list"
-	case t == "string", t == "wildcard.Wildcard":
-		return "a string"
-	case t == "bool":
-		return "true or false"
-	case strings.HasPrefix(t, "int"), strings.HasPrefix(t, "uint"), strings.HasPrefix(t, "float"):
-		return "a number"
-	}
-	return "a map"
-}

@@ -9,6 +9,7 @@ import (
 	expansionapi "github.com/open-policy-agent/gatekeeper/v3/apis/expansion/unversioned"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/expansion"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/mutation"
+	"github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/match"
 	mutationtypes "github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/types"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/util"
 	corev1 "k8s.io/api/core/v1"
@@ -99,22 +100,28 @@ func decodeExpansion(o *object.Object) (*expansionapi.ExpansionTemplate, *diag.F
 		return refuse("spec.enforcementAction", fmt.Sprintf("is %q, but can only be deny, warn or dryrun", a))
 	}
 	if err := expansion.ValidateTemplate(t); err != nil {
-		return refuse(expansionPath(t), plain(err))
+		return refuse(expansionProblem(t, err))
 	}
 	return t, nil
 }
 
-// expansionPath is the field that ValidateTemplate refuses.
-func expansionPath(t *expansionapi.ExpansionTemplate) string {
+// expansionProblem is the field that ValidateTemplate refuses and why.
+func expansionProblem(t *expansionapi.ExpansionTemplate, err error) (path, msg string) {
 	switch {
 	case len(t.Name) >= 64:
-		return "metadata.name"
+		return "metadata.name", "the name is longer than 63 characters"
 	case t.Spec.TemplateSource == "":
-		return "spec.templateSource"
+		return "spec.templateSource", "the field is missing"
 	case t.Spec.GeneratedGVK == (expansionapi.GeneratedGVK{}):
-		return "spec.generatedGVK"
+		return "spec.generatedGVK", "the field is missing"
+	case len(t.Spec.ApplyTo) == 0:
+		return "spec.applyTo", "the field is missing"
 	}
-	return "spec.applyTo"
+	made := schema.GroupVersionKind(t.Spec.GeneratedGVK)
+	if slices.ContainsFunc(t.Spec.ApplyTo, func(a match.ApplyTo) bool { return a.Matches(made) }) {
+		return "spec.applyTo", fmt.Sprintf("it applies to the %s that it makes", made.Kind)
+	}
+	return "spec", plain(err)
 }
 
 // expansionFailure says why expansion cannot take an object apart. The webhook

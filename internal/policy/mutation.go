@@ -165,8 +165,14 @@ func mutatorPath(err error) string {
 		return "metadata.name"
 	case strings.Contains(msg, "applyTo"):
 		return "spec.applyTo"
-	case strings.Contains(msg, "location"), strings.Contains(msg, "path format"):
+	case strings.Contains(msg, "location"), strings.Contains(msg, "path format"), strings.Contains(msg, "change metadata"):
 		return "spec.location"
+	case strings.Contains(msg, "assign.value"):
+		return "spec.parameters.assign.value"
+	case errors.Is(err, unversioned.ErrInvalidAssignField):
+		return "spec.parameters.assign"
+	case strings.Contains(msg, "parameters"):
+		return "spec.parameters"
 	case strings.Contains(msg, "sub path"), strings.Contains(msg, "subPath"):
 		return "spec.parameters.pathTests"
 	}
@@ -256,7 +262,11 @@ func (w *mutationWebhook) failure(m *mutationtypes.Mutable, err error) error {
 	if !errors.Is(err, mutation.ErrNotConverging) {
 		return &mutationFailure{first, plain(err)}
 	}
-	return &mutationFailure{first, fmt.Sprintf("mutation does not settle: %s change the object again in each pass", strings.Join(taking, " and "))}
+	verb := "change"
+	if len(taking) == 1 {
+		verb = "changes"
+	}
+	return &mutationFailure{first, fmt.Sprintf("mutation does not settle: %s %s the object again in each pass", strings.Join(taking, " and "), verb)}
 }
 
 // isGatekeepers tells objects that Gatekeeper does not mutate (pkg/webhook,

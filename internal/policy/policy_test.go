@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 	"testing"
 
@@ -220,4 +221,10 @@ func TestViolationFinding(t *testing.T) {
 	if f := (policy.Violation{Action: policy.Warn, Failed: true, Object: o}).Finding(); f.Severity != diag.Error {
 		t.Errorf("a policy that broke is a %v", f.Severity)
 	}
+}
+
+func sorted(l []string) []string {
+	l = slices.Clone(l)
+	slices.Sort(l)
+	return l
 }

@@ -35,6 +35,8 @@ type screen struct {
 	query    ast.Body
 	// referential is set when the rule looks into data.inventory.
 	referential bool
+	// row and col are where the rule named violation stands.
+	row, col int
 }
 
 // Names under which the driver keeps a template's modules.
@@ -52,13 +54,17 @@ const hookQuery = `data.template.violation[r]; details := object.get(r, "details
 // violation rule, whatever OPA says about the hook.
 func hookProblem(rule *ast.Module) []problem {
 	p := problem{id: FindingRego, msg: "violation must be a set of objects that have msg, a string, and may have details, an object"}
+	p.row, p.col = violationPlace(rule)
+	return []problem{p}
+}
+
+func violationPlace(rule *ast.Module) (row, col int) {
 	for _, r := range rule.Rules {
 		if r.Head.Name == "violation" && r.Location != nil {
-			p.row, p.col = r.Location.Row, r.Location.Col
-			break
+			return r.Location.Row, r.Location.Col
 		}
 	}
-	return []problem{p}
+	return 0, 0
 }
 
 // problem is something wrong with a template's Rego.
@@ -113,7 +119,9 @@ func compileScreen(src *regoschema.Source) (*screen, []problem) {
 	if err != nil {
 		return nil, hookProblem(modules[0])
 	}
-	return &screen{compiler, query, readsInventory(compiler)}, nil
+	s := &screen{compiler: compiler, query: query, referential: readsInventory(compiler)}
+	s.row, s.col = violationPlace(modules[0])
+	return s, nil
 }
 
 // readsInventory finds any use of data that is not one of the template's own
@@ -161,7 +169,7 @@ func compileModules(modules []*ast.Module) (*ast.Compiler, []problem) {
 	for i, m := range modules {
 		byName[moduleName(i)] = m
 	}
-	compiler := ast.NewCompiler().WithEnablePrintStatements(false)
+	compiler := ast.NewCompiler().WithCapabilities(capabilities()).WithEnablePrintStatements(false)
 	if compiler.Compile(byName); compiler.Failed() {
 		return nil, problemsOf(0, compiler.Errors)
 	}

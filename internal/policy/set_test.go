@@ -199,6 +199,27 @@ func TestEvaluationError(t *testing.T) {
 	}
 }
 
+// What Gatekeeper cannot read is said in words, at the rule: its own error shows
+// the answer, and with it whatever the object holds.
+func TestMessageIsNoString(t *testing.T) {
+	set := broken(t, `
+          violation contains {"msg": input.review.object.metadata}`, policy.Options{
+		Locate: func(string, int) (diag.Position, bool) {
+			return diag.Position{File: "x.rego", Line: 10, Column: 5}, true
+		},
+	})
+	got := review(t, set, fromYAML(t, world)[:1])[0].Finding()
+	want := diag.Finding{
+		ID:        "always",
+		Message:   "the msg of a violation is not a string, and Gatekeeper refuses the object without a word about why",
+		Object:    "Namespace shop",
+		Positions: []diag.Position{{File: "x.rego", Line: 12, Column: 5}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestCancelled(t *testing.T) {
 	templates, constraints := library(t)
 	set := compile(t, templates, constraints)

@@ -5,9 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/open-policy-agent/frameworks/constraint/pkg/apis/templates/v1"
@@ -80,7 +78,7 @@ func compileTemplate(o *object.Object, opts Options) (out *template) {
 	}()
 	t, err := decodeTemplate(o)
 	if err != nil {
-		return &template{findings: []diag.Finding{templateFinding(o, FindingTemplate, err.Error())}}
+		return &template{findings: []diag.Finding{refusedTemplate(o, err)}}
 	}
 	out = &template{object: o, decoded: t, engine: engineOf(t), rule: o.Annotations()[ruleAnnotation], locate: opts.Locate}
 	if out.rule == "" {
@@ -90,7 +88,7 @@ func compileTemplate(o *object.Object, opts Options) (out *template) {
 	case regoschema.Name:
 		src, err := regoSource(t)
 		if err != nil {
-			out.findings = []diag.Finding{templateFinding(o, FindingTemplate, err.Error())}
+			out.findings = []diag.Finding{refusedTemplate(o, err)}
 			return out
 		}
 		var problems []problem
@@ -122,7 +120,7 @@ func decodeTemplate(o *object.Object) (*templates.ConstraintTemplate, error) {
 		return nil, fmt.Errorf("%s is no version of ConstraintTemplate", o.APIVersion())
 	}
 	if err := json.Unmarshal(o.JSON, v); err != nil {
-		return nil, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+		return nil, err
 	}
 	t, err := v.ToVersionless()
 	if err != nil {
@@ -171,7 +169,7 @@ func (t *template) onCreate() bool {
 // Gatekeeper does, without compiling Rego twice.
 func newPolicy(ctx context.Context, t *template, objs []*object.Object) (*policy, []diag.Finding) {
 	refuse := func(err error) []diag.Finding {
-		return []diag.Finding{templateFinding(t.object, FindingTemplate, err.Error())}
+		return []diag.Finding{refusedTemplate(t.object, err)}
 	}
 	d := &screenDriver{defaulted: map[string]ast.Value{}}
 	c, err := newClient(d, webhookPoint, util.VAPEnforcementPoint)
@@ -193,7 +191,7 @@ func newPolicy(ctx context.Context, t *template, objs []*object.Object) (*policy
 			m, err = matchOf(u)
 		}
 		if err != nil {
-			findings = append(findings, constraintFinding(o, err))
+			findings = append(findings, constraintFindings(o, err)...)
 			continue
 		}
 		p.constraints = append(p.constraints, &constraint{u, m, d.defaulted[o.Name]})
@@ -259,29 +257,6 @@ func matchOf(u *unstructured.Unstructured) (*match.Match, error) {
 	m := &match.Match{}
 	return m, json.Unmarshal(b, m)
 }
-
-// fieldError is how API machinery names the field that a schema refuses; the
-// [] before it is what the framework gives as the root.
-var fieldError = regexp.MustCompile(`\[\]\.([^:\s]+): `)
-
-// constraintFinding points at the field that the error is about, when the error
-// tells.
-func constraintFinding(o *object.Object, err error) diag.Finding {
-	f := diag.Finding{ID: FindingConstraint, Message: oneLine(err.Error()), Object: o.String(), Path: "spec"}
-	switch m := fieldError.FindStringSubmatch(f.Message); {
-	case m != nil:
-		if _, err := ParsePath(m[1]); err == nil {
-			f.Path = m[1]
-		}
-		f.Message = strings.ReplaceAll(f.Message, "[].", "")
-	case errors.Is(err, util.ErrEnforcementAction):
-		f.Path = "spec.enforcementAction"
-	}
-	return f
-}
-
-// oneLine makes a message of the framework fit a finding.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 func newClient(rego drivers.Driver, points ...string) (*client.Client, error) {
 	cel, err := k8scel.New()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/frameworks/constraint/pkg/client"
 	"github.com/open-policy-agent/frameworks/constraint/pkg/client/reviews"
@@ -126,7 +127,7 @@ func (s *Set) verdict(p *policy, a *admission, judge func() (*client.Client, err
 		return []Violation{p.failure(s.tooLong(), nil)}
 	}
 	if err != nil {
-		return []Violation{p.failure(plain(err), nil)}
+		return []Violation{p.broken(err)}
 	}
 	if a.implied != nil {
 		// As pkg/webhook, reviewRequest.
@@ -212,6 +213,19 @@ func (p *policy) failure(msg string, at []diag.Position) Violation {
 		Failed:         true,
 		Positions:      at,
 	}
+}
+
+// broken is the failure of a policy whose answer Gatekeeper cannot read. Its
+// error holds the answer, which may be the whole object with its secrets.
+func (p *policy) broken(err error) Violation {
+	if !strings.Contains(err.Error(), "extracting message binding") || p.screen == nil {
+		return p.failure(plain(err), nil)
+	}
+	var at []diag.Position
+	if pos, ok := place(p.name, 0, p.screen.row, p.screen.col, p.locate); ok {
+		at = []diag.Position{pos}
+	}
+	return p.failure("the msg of a violation is not a string, and Gatekeeper refuses the object without a word about why", at)
 }
 
 func (s *Set) tooLong() string { return fmt.Sprintf("the policy did not end within %v", s.budget) }

@@ -44,7 +44,7 @@ type Violation struct {
 func (v Violation) Finding() diag.Finding {
 	f := diag.Finding{
 		ID:        v.Rule,
-		Message:   v.Message,
+		Message:   oneLine(v.Message),
 		Object:    v.Object.String(),
 		Path:      v.Path,
 		Positions: v.Positions,
