@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/Masterminds/semver/v3"
+
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/object"
 )
@@ -36,6 +38,8 @@ type chartFact struct {
 	Name        string `json:"name"`
 	Version     string `json:"version"`
 	KubeVersion string `json:"kubeVersion,omitempty"`
+
+	supported *semver.Constraints // KubeVersion, nil for all
 }
 
 type kindKey struct{ group, kind string }
@@ -61,6 +65,13 @@ var catalog = sync.OnceValue(func() facts {
 		f.groups[c.Group] = true
 	}
 	for _, c := range in.Charts {
+		if c.KubeVersion != "" {
+			supported, err := semver.NewConstraint(c.KubeVersion)
+			if err != nil {
+				panic(fmt.Sprintf("crds.json: %s: %v", c.Name, err))
+			}
+			c.supported = supported
+		}
 		f.charts[c.Name] = c
 	}
 	return f

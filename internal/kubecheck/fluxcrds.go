@@ -117,11 +117,7 @@ func (w *world) chartRanges(minor int, version string) []diag.Finding {
 	var out []diag.Finding
 	for _, r := range w.releases {
 		c, ok := catalog().charts[r.chart]
-		if !ok || c.KubeVersion == "" || c.Version != r.version {
-			continue
-		}
-		supported, err := semver.NewConstraint(c.KubeVersion)
-		if err != nil || supported.Check(v) {
+		if !ok || c.supported == nil || c.Version != r.version || c.supported.Check(v) {
 			continue
 		}
 		out = append(out, diag.Finding{ID: IDChartRange, Unit: r.unit.Name, Object: r.object.String(), Path: "spec",

@@ -2,7 +2,6 @@ package kubecheck
 
 import (
 	"encoding/base64"
-	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -36,13 +35,31 @@ func plaintextOf(o *object.Object) []diag.Finding {
 		}
 	}
 	s := searcher{object: o}
-	for _, k := range slices.Sorted(maps.Keys(t)) { // for determinism
+	for k, v := range t {
 		if secret && (k == "data" || k == "stringData") {
 			continue // said above
 		}
-		s.walk(t[k], k, k)
+		s.walk(v, k, &trail{key: k, index: -1})
 	}
+	slices.SortFunc(s.found, func(a, b diag.Finding) int { return strings.Compare(a.Path, b.Path) }) // for determinism
 	return append(out, s.found...)
+}
+
+// trail is the way to a value; it is written out for findings alone.
+type trail struct {
+	up    *trail
+	key   string
+	index int // of a list, else -1
+}
+
+func (t *trail) String() string {
+	switch {
+	case t.up == nil:
+		return t.key
+	case t.index >= 0:
+		return t.up.String() + "[" + strconv.Itoa(t.index) + "]"
+	}
+	return t.up.String() + step(t.key)
 }
 
 // searcher looks through one object.
@@ -51,41 +68,41 @@ type searcher struct {
 	found  []diag.Finding
 }
 
-func (s *searcher) add(path, what string) {
+func (s *searcher) add(at *trail, what string) {
 	hint := "keep it in the platform's secret store and bring an ExternalSecret"
 	if s.object.Group == helm {
 		hint = "keep it in the platform's secret store, bring an ExternalSecret and name its Secret in valuesFrom or the chart's existingSecret"
 	}
-	s.found = append(s.found, diag.Finding{ID: IDPlaintext, Path: path, Hint: hint,
+	s.found = append(s.found, diag.Finding{ID: IDPlaintext, Path: at.String(), Hint: hint,
 		Message: what + " would be in the artifact, in plain text"})
 }
 
-// walk looks at a value, which stands at path under key.
-func (s *searcher) walk(v any, key, path string) {
+// walk looks at a value, which stands at a place under key.
+func (s *searcher) walk(v any, key string, at *trail) {
 	switch v := v.(type) {
 	case string:
 		if what := s.secretIn(key, v); what != "" {
-			s.add(path, what)
+			s.add(at, what)
 		}
 	case []any:
 		for i, e := range v {
-			s.walk(e, key, path+"["+strconv.Itoa(i)+"]")
+			s.walk(e, key, &trail{up: at, index: i})
 		}
 	case map[string]any:
 		if sealed(s.object, key) {
 			return
 		}
-		named, _ := v["name"].(string)
-		for _, k := range slices.Sorted(maps.Keys(v)) { // for determinism
+		name, _ := v["name"].(string)
+		for k, e := range v {
 			if formatIn(k) != "" {
-				s.add(path, "a secret in a key")
+				s.add(at, "a secret in a key")
 				continue // its name is not repeated
 			}
 			under := k
-			if k == "value" && named != "" {
-				under = named // the value of a variable that is called so
+			if k == "value" && name != "" {
+				under = name // the value of a variable that is called so
 			}
-			s.walk(v[k], under, path+step(k))
+			s.walk(e, under, &trail{up: at, key: k, index: -1})
 		}
 	}
 }

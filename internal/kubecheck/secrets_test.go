@@ -238,7 +238,7 @@ func TestPlaintextInCatalog(t *testing.T) {
 var documents = regexp.MustCompile(`(?m)^---.*$`)
 
 // objectsIn reads documents that are objects, or maps of objects.
-func objectsIn(t *testing.T, b []byte) []*object.Object {
+func objectsIn(t testing.TB, b []byte) []*object.Object {
 	t.Helper()
 	var out []*object.Object
 	for _, doc := range documents.Split(string(b), -1) {
