@@ -11,6 +11,7 @@ import (
 	"github.com/contain-platform/contain/internal/model"
 	"github.com/contain-platform/contain/internal/object"
 	"github.com/contain-platform/contain/internal/policy"
+	"github.com/contain-platform/contain/internal/policy/rule"
 	"github.com/contain-platform/contain/internal/render"
 	"github.com/contain-platform/contain/internal/source"
 )
@@ -148,9 +149,13 @@ func (l *locator) said(cluster string, u render.Unit, o *object.Object, path str
 			}
 		}
 		candidates = append(candidates, model.Path("platform", "teams", team))
+	case u.Template == sourceTemplate && o != nil:
+		name := strings.TrimSuffix(strings.TrimPrefix(u.Name, "policy-"), "-constraints")
+		at := []string{"platform", "policies", "sources", name}
+		candidates = append(candidates, model.Path(append(at, "objects", o.Field)...), model.Path(at...))
 	case u.Component == "policies" && o != nil:
 		for _, layer := range layers {
-			candidates = append(candidates, layer+"."+model.Path("policies", "rules", o.Field))
+			candidates = append(candidates, layer+"."+model.Path("policies", "rules", o.Annotations()[rule.Annotation]))
 		}
 	default:
 		if _, ok := l.platform.Extensions[u.Component]; ok {
@@ -166,6 +171,9 @@ func (l *locator) said(cluster string, u render.Unit, o *object.Object, path str
 	}
 	return nil
 }
+
+// sourceTemplate brings the objects of a source of policies.
+const sourceTemplate = "policy-source"
 
 // maxInputs is how many inputs may hold a value for their lines to say
 // something about where it comes from.
