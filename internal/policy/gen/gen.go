@@ -191,7 +191,16 @@ func ruleLit(r rule.Rule) (ast.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		fields = append(fields, entry{"kind", r.Kind}, entry{"match", map[string]any{"kinds": r.Match}}, entry{"template", t})
+		sync := make([]any, len(r.Sync))
+		for i, k := range r.Sync {
+			sync[i] = map[string]any{"group": k.Group, "version": k.Version, "kind": k.Kind}
+		}
+		fields = append(fields,
+			entry{"kind", r.Kind},
+			entry{"match", map[string]any{"kinds": r.Match}},
+			entry{"sync", sync},
+			entry{"template", t},
+		)
 	}
 	s := &ast.StructLit{}
 	for _, f := range fields {

@@ -51,6 +51,7 @@ type custom struct {
 	Input       Input                 `json:"input"`
 	Fixed       bool                  `json:"fixed"`
 	Match       []any                 `json:"match"`
+	Sync        []Kind                `json:"sync"`
 	Parameters  map[string]any        `json:"parameters"`
 }
 
@@ -121,7 +122,7 @@ func described(b []byte) (Rule, error) {
 		Title: m.Title, Description: strings.TrimSpace(m.Description),
 		Kind: c.Kind, Severity: c.Severity, Enforcement: c.Enforcement,
 		Profile: c.Profile, Stricter: c.Stricter, Input: c.Input, Fixed: c.Fixed,
-		Match: c.Match, Parameters: c.Parameters,
+		Match: c.Match, Sync: c.Sync, Parameters: c.Parameters,
 	}, nil
 }
 
@@ -140,6 +141,10 @@ func (c custom) valid() error {
 		return errors.New("custom.match names no kinds")
 	case c.Input != Object && c.Kind != "":
 		return errors.New("custom.kind is for rules over an object")
+	case c.Input != Object && len(c.Sync) > 0:
+		return errors.New("custom.sync is for rules over an object")
+	case slices.ContainsFunc(c.Sync, func(k Kind) bool { return k.Version == "" || k.Kind == "" }):
+		return errors.New("custom.sync names a kind without its version or its kind")
 	case c.Parameters["type"] != "object":
 		return errors.New("custom.parameters is no schema of an object")
 	}

@@ -1,6 +1,9 @@
 package rule
 
-import "strings"
+import (
+	"encoding/json"
+	"strings"
+)
 
 // TemplateName is the ConstraintTemplate's name: its kind in lower case, as
 // Gatekeeper demands.
@@ -20,17 +23,18 @@ func (r Rule) Template() map[string]any {
 		}
 		source["libs"] = libs
 	}
+	annotations := map[string]any{
+		Annotation:                     r.ID,
+		"metadata.gatekeeper.sh/title": r.Title,
+		"description":                  r.Description,
+	}
+	if len(r.Sync) > 0 {
+		annotations["metadata.gatekeeper.sh/requires-sync-data"] = requiresSync(r.Sync)
+	}
 	return map[string]any{
 		"apiVersion": "templates.gatekeeper.sh/v1",
 		"kind":       "ConstraintTemplate",
-		"metadata": map[string]any{
-			"name": r.TemplateName(),
-			"annotations": map[string]any{
-				Annotation:                     r.ID,
-				"metadata.gatekeeper.sh/title": r.Title,
-				"description":                  r.Description,
-			},
-		},
+		"metadata":   map[string]any{"name": r.TemplateName(), "annotations": annotations},
 		"spec": map[string]any{
 			"crd": map[string]any{"spec": map[string]any{
 				"names":      map[string]any{"kind": r.Kind},
@@ -42,6 +46,26 @@ func (r Rule) Template() map[string]any {
 			}},
 		},
 	}
+}
+
+// requiresSync is the annotation that tells people and gator sync what a
+// template reads in data.inventory: every one of a list of requirements, each a
+// list of kinds of which one will do (gatekeeper pkg/cachemanager/parser).
+func requiresSync(kinds []Kind) string {
+	type clause struct {
+		Groups   []string `json:"groups"`
+		Versions []string `json:"versions"`
+		Kinds    []string `json:"kinds"`
+	}
+	all := make([][]clause, len(kinds))
+	for i, k := range kinds {
+		all[i] = []clause{{[]string{k.Group}, []string{k.Version}, []string{k.Kind}}}
+	}
+	b, err := json.Marshal(all)
+	if err != nil {
+		panic(err) // strings alone
+	}
+	return string(b)
 }
 
 // Constraint is the rule's Constraint as plain data, with the rule's own

@@ -44,6 +44,9 @@ type Rule struct {
 	Stricter map[string]Refinement
 	Input    Input
 	Match    []any // spec.match.kinds of the Constraint; of a model rule, the kinds that it reads
+	// Sync are the kinds that a rule over an object reads in data.inventory: what
+	// Gatekeeper must keep a copy of.
+	Sync []Kind
 	// Parameters is the openAPIV3Schema of spec.parameters, with defaults.
 	Parameters map[string]any
 	// Fixed rules can be neither turned off nor waived: nothing would work without.
@@ -51,6 +54,13 @@ type Rule struct {
 	Module Module // empty for a check of contain's own, which is Go
 	Libs   []Module
 	Doc    string // README.md
+}
+
+// Kind is a kind of objects in one version of its API; the core group is "".
+type Kind struct {
+	Group   string `json:"group"`
+	Version string `json:"version"`
+	Kind    string `json:"kind"`
 }
 
 // Module is one Rego file.

@@ -1,11 +1,15 @@
 package rule_test
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+	templates "github.com/open-policy-agent/frameworks/constraint/pkg/apis/templates/v1"
+	"github.com/open-policy-agent/gatekeeper/v3/pkg/cachemanager/parser"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/policy/rule"
@@ -104,6 +108,7 @@ func TestLoadErrors(t *testing.T) {
 		{file, "severity: low", "severity: awful", `policies/demo/no-names/rule.rego: custom.severity is "awful", want low, medium, high or critical`},
 		{file, "enforcement: warn", "enforcement: shout", `policies/demo/no-names/rule.rego: custom.enforcement is "shout", want deny, warn or dryrun`},
 		{file, "#   severity", "#   serverity: low\n#   severity", "policies/demo/no-names/rule.rego: METADATA: unknown field \"serverity\""},
+		{file, "match:\n", "sync: [{group: apps, kind: Deployment}]\n#   match:\n", "policies/demo/no-names/rule.rego: custom.sync names a kind without its version or its kind"},
 		{file, "title: No names", "title: \"\"", "policies/demo/no-names/rule.rego: METADATA has no title or no description"},
 		{file, "match:\n#   - apiGroups: [\"\"]\n#     kinds: [Pod]\n", "match: []\n", "policies/demo/no-names/rule.rego: custom.match names no kinds"},
 		{file, "type: object", "type: array", "policies/demo/no-names/rule.rego: custom.parameters is no schema of an object"},
@@ -127,5 +132,40 @@ func TestLoadErrors(t *testing.T) {
 	delete(fsys, "demo/no-names/README.md")
 	if _, err := rule.Load(fsys); err == nil {
 		t.Error("a rule without its page is a rule")
+	}
+}
+
+// Gatekeeper's own reader finds in the template what the rule reads in the
+// inventory.
+func TestSync(t *testing.T) {
+	fsys := library()
+	fsys["demo/no-names/rule.rego"] = &fstest.MapFile{Data: []byte(strings.Replace(text,
+		"#   match:\n", "#   sync:\n#   - {version: v1, kind: Pod}\n#   - {group: apps, version: v1, kind: Deployment}\n#   match:\n", 1))}
+	rules, err := rule.Load(fsys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := json.Marshal(rules[0].Template())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var template templates.ConstraintTemplate
+	if err := json.Unmarshal(b, &template); err != nil {
+		t.Fatal(err)
+	}
+	versionless, err := template.ToVersionless()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := parser.ReadSyncRequirements(versionless)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := parser.SyncRequirements{
+		{schema.GroupVersionKind{Version: "v1", Kind: "Pod"}: {}},
+		{schema.GroupVersionKind{Group: "apps", Version: "v1", Kind: "Deployment"}: {}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
