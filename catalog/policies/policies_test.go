@@ -150,7 +150,7 @@ const chosen = `{
 		parameters: deniedTags: ["edge", "main"]
 		excludedNamespaces: ["flux-system"]
 	}
-	"network/service-types": {on: true, parameters: allowExternalIPs: true}
+	"flux/pinned": {on: true, parameters: allowBranches: false}
 	"acme/no-sidecars": {
 		on: true
 		parameters: max: 1
@@ -191,12 +191,18 @@ func TestChosen(t *testing.T) {
 				},
 			},
 		},
-		"network/service-types": map[string]any{
+		"flux/pinned": map[string]any{
 			"enforcementAction": "deny",
-			"parameters":        map[string]any{"allowed": []any{"ClusterIP"}, "allowExternalIPs": true},
+			"parameters": map[string]any{
+				"allowBranches": false,
+				"deniedTags":    []any{"dev", "edge", "latest", "main", "master", "stable"},
+			},
 			"match": map[string]any{
 				"excludedNamespaces": []any{"kube-system"},
-				"kinds":              []any{map[string]any{"apiGroups": []any{""}, "kinds": []any{"Service"}}},
+				"kinds": []any{
+					map[string]any{"apiGroups": []any{"helm.toolkit.fluxcd.io"}, "kinds": []any{"HelmRelease"}},
+					map[string]any{"apiGroups": []any{"source.toolkit.fluxcd.io"}, "kinds": []any{"GitRepository", "HelmChart", "OCIRepository"}},
+				},
 			},
 		},
 		"acme/no-sidecars": map[string]any{
