@@ -6,6 +6,10 @@
 #   severity: high
 #   enforcement: deny
 #   profile: baseline
+#   stricter:
+#     regulated:
+#       parameters:
+#         requireDigest: true
 #   match:
 #   - apiGroups: [""]
 #     kinds: [Pod, ReplicationController]

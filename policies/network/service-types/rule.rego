@@ -19,10 +19,6 @@
 #         items:
 #           type: string
 #           enum: [ClusterIP, ExternalName, LoadBalancer, NodePort]
-#       allowExternalIPs:
-#         description: Let a Service claim addresses in spec.externalIPs (CVE-2020-8554).
-#         type: boolean
-#         default: false
 package contain.network.service_types
 
 violation contains {"msg": msg, "details": {"path": "spec.type"}} if {
@@ -33,12 +29,6 @@ violation contains {"msg": msg, "details": {"path": "spec.type"}} if {
 		type,
 		concat(", ", sort(allowed)),
 	])
-}
-
-violation contains {"msg": msg, "details": {"path": "spec.externalIPs"}} if {
-	not input.parameters.allowExternalIPs
-	count(input.review.object.spec.externalIPs) > 0
-	msg := "externalIPs must be empty: a Service could take traffic meant for others"
 }
 
 allowed := object.get(input, ["parameters", "allowed"], [])

@@ -2,7 +2,7 @@ package contain.network.service_types_test
 
 import data.contain.network.service_types
 
-defaults := {"allowed": ["ClusterIP"], "allowExternalIPs": false}
+defaults := {"allowed": ["ClusterIP"]}
 
 review(spec) := {"object": {"kind": "Service", "spec": spec}}
 
@@ -25,19 +25,4 @@ test_no_type_is_cluster_ip if {
 	}}
 	service_types.violation == want with input.review as review({})
 		with input.parameters as {"allowed": ["NodePort", "ExternalName"]}
-}
-
-test_external_ips if {
-	spec := {"type": "ClusterIP", "externalIPs": ["192.0.2.7"]}
-	want := {{
-		"msg": "externalIPs must be empty: a Service could take traffic meant for others",
-		"details": {"path": "spec.externalIPs"},
-	}}
-	service_types.violation == want with input.review as review(spec) with input.parameters as defaults
-	service_types.violation == set() with input.review as review(spec)
-		with input.parameters as {"allowed": ["ClusterIP"], "allowExternalIPs": true}
-}
-
-test_no_external_ips if {
-	service_types.violation == set() with input.review as review({"externalIPs": []}) with input.parameters as defaults
 }
