@@ -5,7 +5,7 @@
 #   kind: ContainFluxOwnNamespace
 #   severity: high
 #   enforcement: deny
-#   profile: restricted
+#   profile: regulated
 #   match:
 #   - apiGroups: [helm.toolkit.fluxcd.io]
 #     kinds: [HelmRelease]
