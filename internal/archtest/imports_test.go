@@ -122,8 +122,10 @@ var acquaintances = map[string]string{
 	"pipeline -> policy/platform": "pipeline knows the order of the stages",
 	"pipeline -> policy/rule":     "pipeline gives the library's rules to those who judge by them",
 
-	"policy/gen -> policy/rule": "gen writes what rule has read",
-	"policy/suite -> policy":    "what is wrong with a template or a Constraint policy says best, with its line",
+	"policy/gen -> policy/rule":      "gen writes what rule has read",
+	"policy/ruletest -> policy":      "samples are judged by the engine that judges builds",
+	"policy/ruletest -> policy/rule": "it tests what rule has read",
+	"policy/suite -> policy":         "what is wrong with a template or a Constraint policy says best, with its line",
 
 	"pipeline -> source":    "pipeline knows the order of the stages",
 	"pipeline -> render":    "pipeline knows the order of the stages",
@@ -145,8 +147,9 @@ var acquaintances = map[string]string{
 	"cli -> bootstrap": "contain bootstrap",
 	"cli -> editor":    "contain editor",
 
-	"cli -> policy/rule":  "contain explain prints the pages of the library's rules",
-	"cli -> policy/suite": "contain policy verify runs Suite files, which belong to no platform",
+	"cli -> policy/rule":     "contain explain prints the pages of the library's rules",
+	"cli -> policy/ruletest": "contain policy test runs the tests of rule directories, with a platform or without",
+	"cli -> policy/suite":    "contain policy verify runs Suite files, which belong to no platform",
 }
 
 func TestImports(t *testing.T) {
