@@ -61,9 +61,9 @@ func (w *world) references(m memo) []diag.Finding {
 					if !s.namespace(r.name) && !w.writes("") {
 						add(noNamespace(r.field, r.name))
 					}
+				case r.namespace != o.Namespace && !s.namespace(r.namespace) && s.closed():
+					add(noNamespace(namespaceField(r.field), r.namespace))
 				case s.has(r) || !s.demands(r):
-				case r.namespace != "" && r.namespace != o.Namespace && !s.namespace(r.namespace):
-					add(noNamespace(strings.TrimSuffix(r.field, "name")+"namespace", r.namespace))
 				default:
 					add(diag.Finding{ID: IDReference, Path: r.field, Hint: w.meant(r.id()),
 						Message: fmt.Sprintf("%s %q does not exist in the cluster", r.kind, qualified(r))})
@@ -72,6 +72,14 @@ func (w *world) references(m memo) []diag.Finding {
 		}
 	}
 	return out
+}
+
+// namespaceField is the field beside that of a name.
+func namespaceField(field string) string {
+	if prefix, ok := strings.CutSuffix(field, ".name"); ok {
+		return prefix + ".namespace"
+	}
+	return field
 }
 
 func noNamespace(field, name string) diag.Finding {

@@ -164,6 +164,10 @@ func harmless(o *object.Object) bool {
 // namespace tells whether a namespace is there.
 func (s *stock) namespace(name string) bool { return name == "" || given(name) || s.namespaces[name] }
 
+// closed tells whether all namespaces are in the artifact: charts of the
+// platform's own, operators and Kustomizations of other sources may make more.
+func (s *stock) closed() bool { return !s.everywhere && !s.w.foreignCharts() && !s.w.writes("") }
+
 // has tells whether the artifact holds or makes what a reference names.
 func (s *stock) has(r ref) bool {
 	id := r.id()

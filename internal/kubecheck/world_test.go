@@ -197,12 +197,26 @@ metadata: {name: a, namespace: shop}
 spec: {providerRef: {name: slack}, eventSources: [{kind: HelmRelease, name: "*"}, {kind: HelmRelease, name: none}]}
 `}, want: []string{"objects/reference Alert shop/a spec.eventSources[1].name", "objects/reference Alert shop/a spec.providerRef.name"}},
 		{name: "a namespace", units: []string{"own", strings.ReplaceAll(usesSecret, "shop", "gone")}, want: []string{"objects/namespace Pod gone/web metadata.namespace"}},
+		{name: "a subject's namespace", units: []string{"own", shop + subject("gone")}, want: []string{"objects/namespace RoleBinding shop/a subjects[0].namespace"}},
+		{name: "a subject's namespace, with a chart of the platform's own", units: []string{"own", shop + subject("gone") + chartIn("flux-system", "x", "")}},
+		{name: "a subject in kube-system", units: []string{"own", shop + subject("kube-system")}},
 		{name: "a namespace that Helm makes", units: []string{"own", strings.Replace(chartIn("flux-system", "x", ""), "interval: 1h, chartRef", "targetNamespace: gone, install: {createNamespace: true}, interval: 1h, chartRef", 1) + strings.ReplaceAll(usesSecret, "shop", "gone")}},
 	})
 }
 
 func shop2(name, chart string) string {
 	return "apiVersion: v1\nkind: Namespace\nmetadata: {name: " + name + "}\n---\n" + chartIn(name, chart, "")
+}
+
+func subject(namespace string) string {
+	return `
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: a, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: ServiceAccount, name: a, namespace: ` + namespace + `}]
+---
+`
 }
 
 func claim(class string) string {
