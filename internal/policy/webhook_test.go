@@ -571,6 +571,7 @@ func TestAgreesWithWebhooks(t *testing.T) {
 	for seed := range rounds {
 		g := &generator{t: t, rand: rand.New(rand.NewPCG(2, uint64(seed)))} // for determinism
 		p := g.platform()
+		p.SyncSets = append(p.SyncSets, synced(t)...)
 		objs := slices.DeleteFunc(append(g.objects(20), g.generators(10)...), func(o *object.Object) bool { return o.Namespace == "nowhere" })
 		for _, ns := range []string{"lab", "kube-system"} {
 			objs = append(objs, fromTree(t, map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": ns, "labels": g.labels()}}))
