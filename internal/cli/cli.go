@@ -125,6 +125,8 @@ itself will enforce, signed, and reconciled by Flux.
   contain vet                     check what is described
   contain render                  see the objects
   contain build -o dist           check everything and make the artifacts
+  contain explain ID              say what a finding means
+  contain policy list             see what the rules come to
   contain push dist oci://…       sign, push, verify, and only then tag
   contain bootstrap CLUSTER       point a fresh cluster at its artifact`,
 		SilenceUsage:               true,
