@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fluxcd/pkg/oci"
 	"github.com/google/go-containerregistry/pkg/registry"
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -44,6 +46,7 @@ func TestMain(m *testing.M) {
 //	platform DIR             a fresh platform p in DIR; files that are there stay
 //	exitcode N PROGRAM ARG…  run a program and want this exit code
 //	registry [deny]          an empty registry at $REGISTRY, which refuses everybody when told so
+//	artifact DIR NAME        push DIR to $REGISTRY/NAME as flux push artifact does; $ARTIFACT is its reference
 //	writes N                 the registry took N writes since it was last asked
 //	tags TAG…                the registry holds these tags, NAME:TAG, and no others
 //	replace FILE OLD NEW     replace the one OLD in FILE
@@ -79,6 +82,7 @@ func TestScripts(t *testing.T) {
 			},
 			"exitcode": exitcode,
 			"registry": startRegistry,
+			"artifact": pushArtifact,
 			"writes":   writes,
 			"tags":     tags,
 			"replace":  replace,
@@ -195,6 +199,14 @@ func of(ts *testscript.TestScript) *counter {
 	return c.(*counter)
 }
 
+func pushArtifact(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 2, "artifact DIR NAME")
+	c := oci.NewClient(oci.DefaultOptions())
+	ref, err := c.Push(context.Background(), ts.Getenv("REGISTRY")+"/"+args[1]+":v1", ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Setenv("ARTIFACT", ref)
+}
+
 func writes(ts *testscript.TestScript, neg bool, args []string) {
 	arguments(ts, false, args, 1, "[!] writes N")
 	c := of(ts)
@@ -256,7 +268,7 @@ var varying = []struct {
 	text *regexp.Regexp
 	mask string
 }{
-	{regexp.MustCompile(`sha256([:/])[0-9a-f]{64}`), "sha256${1}DIGEST"},
+	{regexp.MustCompile(`sha256([:/-])[0-9a-f]{64}`), "sha256${1}DIGEST"},
 	{regexp.MustCompile(`SHA256:[A-Za-z0-9+/]{43}=?`), "SHA256:FINGERPRINT"},
 	{regexp.MustCompile(`[0-9]+\.[0-9] [KM]iB`), "N KiB"},
 	{regexp.MustCompile(`"size": [0-9]+`), `"size": N`},

@@ -134,6 +134,8 @@ var acquaintances = map[string]string{
 	"pipeline -> policy":    "pipeline knows the order of the stages",
 
 	"pipeline -> policy/selection":    "findings get the severity that their rule comes to in their cluster",
+	"pipeline -> policy/bundle":       "sources of policies are read before units are made",
+	"policy/bundle -> policy/rule":    "a source may hold rule directories",
 	"pipeline -> waiver":              "findings that are waived pass",
 	"policy/selection -> policy/rule": "selection is of the rules that rule has read",
 	"pipeline -> artifact":            "pipeline knows the order of the stages",

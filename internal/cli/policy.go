@@ -16,7 +16,7 @@ would; these commands are about the policies themselves.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
-	c.AddCommand(newPolicyList(e), newPolicyImpact(e), newPolicyTest(e), newPolicyVerify(e))
+	c.AddCommand(newPolicyList(e), newPolicyImpact(e), newPolicyTest(e), newPolicyVerify(e), newPolicyPull(e))
 	for _, sub := range c.Commands() {
 		positional(sub)
 	}

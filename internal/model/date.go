@@ -54,6 +54,9 @@ func (c *checker) dated() []string {
 		if path := denies(c.p.Clusters[n].Policies, "platform", "clusters", n); path != nil {
 			return path
 		}
+		if c.p.Clusters[n].Infrastructure.Workers.Waiver != nil {
+			return []string{"platform", "clusters", n, "infrastructure", "workers", "waiver", "expires"}
+		}
 	}
 	return nil
 }

@@ -229,6 +229,19 @@ type ClusterSet struct {
 	Roles        []string
 }
 
+// Has tells whether a cluster is in the set; schema.#ClusterSet says when.
+func (s ClusterSet) Has(name string, c Cluster) bool {
+	for _, f := range []struct {
+		values []string
+		have   string
+	}{{s.Names, name}, {s.Environments, c.Environment}, {s.Regions, c.Region}, {s.Roles, c.Role}} {
+		if len(f.values) > 0 && !slices.Contains(f.values, f.have) {
+			return false
+		}
+	}
+	return true
+}
+
 // UnmarshalJSON reads "*" or a struct.
 func (s *ClusterSet) UnmarshalJSON(b []byte) error {
 	if strings.TrimSpace(string(b)) == `"*"` {

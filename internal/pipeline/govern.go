@@ -11,7 +11,6 @@ import (
 	"github.com/contain-platform/contain/internal/policy/selection"
 	"github.com/contain-platform/contain/internal/render"
 	"github.com/contain-platform/contain/internal/waiver"
-	"github.com/contain-platform/contain/policies"
 )
 
 // governance is what the platform says about rules: which of them hold where,
@@ -20,6 +19,8 @@ type governance struct {
 	library  []rule.Rule
 	level    *selection.Selector
 	book     *waiver.Book
+	sources  *sources
+	p        *model.Platform
 	clusters []render.Cluster
 	objects  map[place]*object.Object // of clusters, made when a finding needs it
 }
@@ -27,11 +28,12 @@ type governance struct {
 // place is how a finding names an object.
 type place struct{ cluster, unit, object string }
 
-// govern reads what the platform says about rules.
-func govern(p *model.Platform) (*governance, []diag.Finding, error) {
-	library, err := rule.Load(policies.FS)
-	if err != nil {
-		return nil, nil, err
+// govern reads what the platform says about rules, those of its sources
+// included.
+func govern(p *model.Platform, s *sources) (*governance, []diag.Finding) {
+	library := slices.Concat(s.library, s.rules)
+	for _, r := range s.rules {
+		p.Rules = append(p.Rules, r.ID)
 	}
 	var rules []waiver.Rule
 	for _, r := range library {
@@ -42,15 +44,18 @@ func govern(p *model.Platform) (*governance, []diag.Finding, error) {
 			rules = append(rules, waiver.Rule{ID: id, Admission: true})
 		}
 	}
+	for _, t := range s.templates {
+		rules = append(rules, waiver.Rule{ID: t, Admission: true, Source: true})
+	}
 	book, found := waiver.Open(p, rules)
-	return &governance{library: library, level: selection.NewSelector(p, library), book: book}, found, nil
+	return &governance{library: library, level: selection.NewSelector(p, library), book: book, sources: s, p: p}, found
 }
 
 // parameters are those of a rule in a cluster, for the platform when cluster is
 // "", and whether it is on.
 func (g *governance) parameters(r rule.Rule, cluster string) (map[string]any, bool) {
 	e, ok := g.level.Of(cluster, r.ID)
-	return e.Parameters, ok && e.On()
+	return e.Parameters, ok && e.On() && g.sources.holds(g.p, r.ID, cluster)
 }
 
 // judge gives the findings of a stage the severity that their rules have, and

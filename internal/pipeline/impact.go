@@ -77,7 +77,7 @@ func ImpactOf(ctx context.Context, in Input, id string) (*Result, *Impact, error
 	if r.stop(loc, found) {
 		return r, nil, nil
 	}
-	rules, err := rulesOf(r.Platform, names)
+	rules, err := rulesOf(r.Platform, names, loc.sources)
 	if err != nil {
 		return r, nil, err
 	}
@@ -90,10 +90,7 @@ func ImpactOf(ctx context.Context, in Input, id string) (*Result, *Impact, error
 			return r, nil, err
 		}
 	}
-	gov, _, err := govern(r.Platform) // what is wrong with waivers is no matter here
-	if err != nil {
-		return r, nil, err
-	}
+	gov, _ := govern(r.Platform, loc.sources) // what is wrong with waivers is no matter here
 	workers := renderers(src, len(names))
 	if r.rendered(ctx, loc, names, workers) {
 		return r, nil, ctx.Err()

@@ -22,6 +22,7 @@ type locator struct {
 	values   *source.Locator
 	platform *model.Platform
 	clusters []render.Cluster
+	sources  *sources
 	memo     map[string][]diag.Position
 }
 
@@ -30,6 +31,9 @@ func (l *locator) locate(found []diag.Finding) {
 		f := &found[i]
 		input := f.Unit != "" && f.Object == "" && strings.HasPrefix(f.Path, "in.")
 		if len(f.Positions) > 0 && !input {
+			for _, at := range f.Also {
+				f.Positions = unique(append(f.Positions, l.lines().Said(at)...))
+			}
 			continue
 		}
 		k := strings.Join(append([]string{f.Cluster, f.Unit, f.Object, f.Path}, f.Also...), "\x00")
@@ -82,6 +86,9 @@ func (l *locator) object(f *diag.Finding) []diag.Position {
 	steps, err := policy.ParsePath(f.Path)
 	if err != nil {
 		steps = nil
+	}
+	if ps := l.source(o, steps); ps != nil {
+		return ps
 	}
 	ps := l.lines().Field(u.Template, f.Cluster, f.Unit, o.Field, steps)
 	if value, ok := text(o.Tree(), steps); ok {

@@ -21,10 +21,12 @@ import (
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/kubecheck"
 	"github.com/contain-platform/contain/internal/model"
+	"github.com/contain-platform/contain/internal/policy/rule"
 	"github.com/contain-platform/contain/internal/render"
 	"github.com/contain-platform/contain/internal/sign"
 	"github.com/contain-platform/contain/internal/source"
 	"github.com/contain-platform/contain/internal/transform"
+	"github.com/contain-platform/contain/policies"
 )
 
 // Stage is where the pipeline ends.
@@ -75,10 +77,7 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 	if err != nil || src == nil {
 		return r, err
 	}
-	gov, found, err := govern(r.Platform)
-	if err != nil {
-		return r, err
-	}
+	gov, found := govern(r.Platform, loc.sources)
 	r.Waivers = gov.book.InEffect()
 	if r.stop(loc, append(found, gov.judge(model.Check(r.Platform))...)) {
 		return r, nil
@@ -127,7 +126,8 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 	return r, err
 }
 
-// describe loads and decodes the platform. The Source is nil when it stopped.
+// describe loads and decodes the platform, and reads its policy sources. The
+// Source is nil when it stopped.
 func (r *Result) describe(in Input) (*source.Source, *locator, error) {
 	src, found := source.Load(in.FS, in.Dir)
 	if r.stop(nil, found) {
@@ -139,11 +139,21 @@ func (r *Result) describe(in Input) (*source.Source, *locator, error) {
 		return nil, nil, nil
 	}
 	loc.platform = r.Platform
-	if in.Date == "" {
-		return src, loc, nil
+	if in.Date != "" {
+		r.Platform.Policies.Date = in.Date
+		if err := src.Give(in.Date, "policies", "date"); err != nil {
+			return nil, nil, err
+		}
 	}
-	r.Platform.Policies.Date = in.Date
-	return src, loc, src.Give(in.Date, "policies", "date")
+	library, err := rule.Load(policies.FS)
+	if err != nil {
+		return nil, nil, err
+	}
+	loc.sources, found, err = readSources(in, r.Platform, src, library)
+	if err != nil || r.stop(loc, found) {
+		return nil, nil, err
+	}
+	return src, loc, nil
 }
 
 // stop takes a stage's findings in and tells whether one is an error.

@@ -15,6 +15,7 @@ import (
 type reviewer struct {
 	p        *model.Platform
 	clusters []render.Cluster
+	loc      *locator
 	gov      *governance
 	compiler policy.Compiler
 	opts     policy.Options
@@ -25,9 +26,9 @@ type reviewer struct {
 
 // review judges every object of each cluster.
 func review(ctx context.Context, p *model.Platform, clusters []render.Cluster, gov *governance, renderer render.Renderer, loc *locator) ([]diag.Finding, error) {
-	r := &reviewer{p: p, clusters: clusters, gov: gov, renderer: renderer, strict: map[string][]*object.Object{}}
+	r := &reviewer{p: p, clusters: clusters, loc: loc, gov: gov, renderer: renderer, strict: map[string][]*object.Object{}}
 	r.opts.Locate = func(template string, module int) (diag.Position, bool) {
-		return loc.rego(p, clusters, template, module)
+		return loc.rego(p, template, module)
 	}
 	var out []diag.Finding
 	for _, c := range clusters {
@@ -61,6 +62,7 @@ func (r *reviewer) cluster(ctx context.Context, c render.Cluster) ([]diag.Findin
 	set, found := r.compiler.Compile(policies, r.opts)
 	for _, f := range found {
 		f.Cluster, f.Unit = c.Name, unitOf(c, f.Object)
+		f.Positions = append(f.Positions, r.loc.brought(c, f)...)
 		out = append(out, f)
 	}
 	if diag.HasErrors(found) {
@@ -92,19 +94,4 @@ func unitOf(c render.Cluster, name string) string {
 		}
 	}
 	return ""
-}
-
-// rego places the Rego of a rule that the platform brings.
-func (l *locator) rego(p *model.Platform, clusters []render.Cluster, template string, module int) (diag.Position, bool) {
-	for _, c := range clusters {
-		for _, u := range c.Units {
-			for _, o := range u.Objects {
-				if o.Kind != "ConstraintTemplate" || o.Name != template || p.Policies.Rules[o.Field].Template == nil || module != 0 {
-					continue
-				}
-				return l.lines().Text(model.Path("platform", "policies", "rules", o.Field, "template", "rego"))
-			}
-		}
-	}
-	return diag.Position{}, false
 }

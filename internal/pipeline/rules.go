@@ -21,7 +21,7 @@ type Rule struct {
 	Profile  string     `json:"profile,omitempty"` // the least that has it; "" for rules of the platform's own
 	Severity string     `json:"severity,omitempty"`
 	Input    rule.Input `json:"input"`
-	Source   string     `json:"source"` // "library", or "own"
+	Source   string     `json:"source"` // "library", "source" of policies, or "own"
 	Fixed    bool       `json:"fixed,omitempty"`
 	// Enforcement is what the rule says of itself.
 	Enforcement string `json:"enforcement"`
@@ -62,12 +62,12 @@ func Rules(ctx context.Context, in Input) (*Result, []Rule, error) {
 	if r.stop(loc, found) {
 		return r, nil, nil
 	}
-	rules, err := rulesOf(r.Platform, names)
+	rules, err := rulesOf(r.Platform, names, loc.sources)
 	return r, rules, cmp.Or(err, ctx.Err())
 }
 
 // rulesOf are the rules of a platform in some of its clusters.
-func rulesOf(p *model.Platform, clusters []string) ([]Rule, error) {
+func rulesOf(p *model.Platform, clusters []string, s *sources) ([]Rule, error) {
 	rules, err := Library()
 	if err != nil {
 		return nil, err
@@ -78,11 +78,20 @@ func rulesOf(p *model.Platform, clusters []string) ([]Rule, error) {
 			rules = append(rules, Rule{ID: id, Input: rule.Object, Source: "own", Enforcement: own.Enforcement, of: own})
 		}
 	}
+	for _, r := range s.rules {
+		rules = append(rules, Rule{
+			ID: r.ID, Title: r.Title, Profile: r.Profile, Severity: r.Severity, Input: r.Input,
+			Source: "source", Fixed: r.Fixed, Enforcement: r.Enforcement, of: r,
+		})
+	}
 	for i := range rules {
 		r := &rules[i]
 		r.Clusters = map[string]string{}
 		for _, c := range clusters {
-			r.Clusters[c] = selection.Of(p, c, r.of).Enforcement
+			r.Clusters[c] = selection.Off
+			if s.holds(p, r.ID, c) {
+				r.Clusters[c] = selection.Of(p, c, r.of).Enforcement
+			}
 		}
 		for _, name := range slices.Sorted(maps.Keys(p.Policies.Waivers)) {
 			w := p.Policies.Waivers[name]

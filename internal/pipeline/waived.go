@@ -83,11 +83,20 @@ func (r *reviewer) compare(cluster string, violations []policy.Violation, waiver
 	book := r.gov.book
 	var out []diag.Finding
 	still := map[verdict]bool{}
+	pods := map[maker][]*object.Object{}
 	for _, v := range refused {
 		still[verdictOf(v)] = true
-		if m, ok := made[v.Object]; ok && m.rule == v.Rule {
-			out = append(out, book.Pods(m.waiver, v.Rule, cluster, m.workload.String(), v.Object.Kind, v.Object.Labels()))
+		if m, ok := made[v.Object]; ok && m.rule == v.Rule && !slices.Contains(pods[m], v.Object) {
+			pods[m] = append(pods[m], v.Object)
 		}
+	}
+	for m, objs := range pods {
+		var kinds []string
+		for _, o := range objs {
+			kinds = append(kinds, o.Kind)
+		}
+		slices.Sort(kinds)
+		out = append(out, book.Pods(m.waiver, m.rule, cluster, m.workload.String(), slices.Compact(kinds), objs[0].Labels()))
 	}
 	for i, v := range violations {
 		f := finding(v, cluster, units)

@@ -28,6 +28,13 @@ func (s *Source) Give(value any, path ...string) error {
 	return nil
 }
 
+// Drop takes a value out of platform for Units and Render: what contain alone
+// is told.
+func (s *Source) Drop(path ...string) {
+	s.given = append(s.given, given{path, nil})
+	s.platform, s.base = nil, nil
+}
+
 // withGiven sets what was given in the platform's fields.
 func (s *Source) withGiven(fields map[string]json.RawMessage) error {
 	for _, g := range s.given {
@@ -43,7 +50,9 @@ func (s *Source) withGiven(fields map[string]json.RawMessage) error {
 // missing.
 func set(fields map[string]json.RawMessage, path []string, value json.RawMessage) error {
 	if len(path) == 1 {
-		fields[path[0]] = value
+		if fields[path[0]] = value; value == nil {
+			delete(fields, path[0])
+		}
 		return nil
 	}
 	below := map[string]json.RawMessage{}
@@ -68,7 +77,7 @@ func (s *Source) fillGiven(in cue.Value) cue.Value {
 		for _, p := range g.path {
 			sels = append(sels, cue.Str(p))
 		}
-		if p := cue.MakePath(sels...); !in.LookupPath(p).Exists() {
+		if p := cue.MakePath(sels...); g.value != nil && !in.LookupPath(p).Exists() {
 			in = in.FillPath(p, s.ctx.CompileBytes(g.value))
 		}
 	}

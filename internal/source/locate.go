@@ -178,13 +178,13 @@ func (l *Locator) Text(at string) (diag.Position, bool) {
 	if _, args := v.Expr(); len(args) > 1 {
 		// The user's string beside the schema's type.
 		for _, a := range args {
-			if _, ok := a.Source().(*ast.BasicLit); ok {
+			if literal(a) != nil {
 				v = a
 			}
 		}
 	}
-	lit, ok := v.Source().(*ast.BasicLit)
-	if !ok {
+	lit := literal(v)
+	if lit == nil {
 		ps := l.Path(at)
 		if len(ps) == 0 {
 			return diag.Position{}, false
@@ -198,6 +198,17 @@ func (l *Locator) Text(at string) (diag.Position, bool) {
 		start.Line, start.Column = start.Line+1, len(last)-len(strings.TrimLeft(last, "\t "))+1
 	}
 	return start, true
+}
+
+// literal is the literal that a value is written as, nil when it is not: cue
+// gives that, or the field that it is the value of.
+func literal(v cue.Value) *ast.BasicLit {
+	n := v.Source()
+	if f, ok := n.(*ast.Field); ok {
+		n = f.Value
+	}
+	lit, _ := n.(*ast.BasicLit)
+	return lit
 }
 
 // embedded is the file with this text that the user's files embed, as in

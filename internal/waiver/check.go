@@ -26,11 +26,11 @@ func (b *Book) check() []diag.Finding {
 		out = append(out, b.target(w)...)
 		for i, c := range w.Clusters {
 			if !slices.ContainsFunc(slices.Sorted(maps.Keys(b.p.Clusters)), func(n string) bool { return Match(c, n) }) {
-				out = append(out, finding("model/reference", fmt.Sprintf("no cluster is called %s", quoted(c)),
+				out = append(out, finding("model/reference", "no cluster "+called(c),
 					model.Known(c, slices.Sorted(maps.Keys(b.p.Clusters))), w.name, "clusters", strconv.Itoa(i)))
 			}
 		}
-		out = append(out, w.inexpressible()...)
+		out = append(out, b.inexpressible(w)...)
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.p.Clusters)) {
 		w := b.p.Clusters[name].Infrastructure.Workers.Waiver
@@ -82,7 +82,7 @@ func (b *Book) target(w waiver) []diag.Finding {
 	}
 	switch {
 	case len(matched) == 0:
-		return []diag.Finding{finding("model/reference", fmt.Sprintf("no rule is called %s", quoted(w.Rule)), model.Known(w.Rule, ids), w.name, "rule")}
+		return []diag.Finding{finding("model/reference", "no rule "+called(w.Rule), model.Known(w.Rule, ids), w.name, "rule")}
 	case fixed == len(matched):
 		return []diag.Finding{finding("waiver/fixed", fmt.Sprintf("%s cannot be waived: nothing would work without it", strings.Join(matched, ", ")), "", w.name, "rule")}
 	}
@@ -91,11 +91,15 @@ func (b *Book) target(w waiver) []diag.Finding {
 
 // inexpressible is what no match of a Constraint can say, whatever the cluster
 // holds.
-func (w waiver) inexpressible() []diag.Finding {
+func (b *Book) inexpressible(w waiver) []diag.Finding {
 	if !w.admission {
 		return nil
 	}
 	var out []diag.Finding
+	if b.rules[w.Rule].Source {
+		out = append(out, finding(Admission, fmt.Sprintf("%s is of a source of policies, whose Constraints are used as they are", w.Rule),
+			"leave out in the match of its Constraint what is to pass", w.name, "rule"))
+	}
 	if len(w.Names) > 0 {
 		out = append(out, finding(Admission, fmt.Sprintf("Gatekeeper cannot leave objects out of %s by name", w.Rule),
 			"say labels that the objects have, and no others, or namespaces", w.name, "names"))
@@ -131,21 +135,19 @@ func (b *Book) Refused(name, rule, cluster, subject string) diag.Finding {
 	return f
 }
 
-// Pods says that a waiver lets a workload pass whose Pods Gatekeeper refuses.
-func (b *Book) Pods(name, rule, cluster, workload, made string, labels map[string]string) diag.Finding {
+// Pods says that a waiver lets a workload pass and Gatekeeper refuses what it
+// makes: objects of these kinds, with these labels.
+func (b *Book) Pods(name, rule, cluster, workload string, kinds []string, labels map[string]string) diag.Finding {
 	w := b.p.Policies.Waivers[name]
-	f := finding("waiver/pods", fmt.Sprintf("waiver %s lets %s pass, but %s refuses the %s that it makes", name, workload, rule, made), "", name)
+	f := finding("waiver/pods", fmt.Sprintf("waiver %s lets %s pass, but %s refuses what that makes: %s", name, workload, rule, strings.Join(kinds, ", ")), "", name)
 	var missing []string
 	for _, k := range slices.Sorted(maps.Keys(w.Labels)) {
 		if have, ok := labels[k]; !ok || have != w.Labels[k] {
 			missing = append(missing, fmt.Sprintf("%s: %s", k, w.Labels[k]))
 		}
 	}
-	switch {
-	case len(missing) > 0:
+	if len(missing) > 0 {
 		f.Hint = fmt.Sprintf("give the pod template of %s the label %s", workload, strings.Join(missing, ", "))
-	case len(w.Kinds) > 0:
-		f.Hint = fmt.Sprintf("add %s to kinds", strconv.Quote(made))
 	}
 	f.Cluster = cluster
 	return f
@@ -184,9 +186,9 @@ func finding(id, message, hint, name string, field ...string) diag.Finding {
 	return diag.Finding{ID: id, Message: message, Hint: hint, Path: model.Path(append([]string{"platform", "policies", "waivers", name}, field...)...)}
 }
 
-func quoted(pattern string) string {
+func called(pattern string) string {
 	if strings.Contains(pattern, "*") {
-		return "like " + strconv.Quote(pattern)
+		return "matches " + strconv.Quote(pattern)
 	}
-	return strconv.Quote(pattern)
+	return "is called " + strconv.Quote(pattern)
 }

@@ -27,6 +27,9 @@ type Rule struct {
 	// Admission is set when Gatekeeper has the rule too, so that its Constraint
 	// must let pass what the waiver lets pass.
 	Admission bool
+	// Source is set when a source of the platform's brings the rule with its
+	// Constraints, which are not changed.
+	Source bool
 	// Fixed rules cannot be waived.
 	Fixed bool
 }
@@ -150,7 +153,27 @@ func (w waiver) matches(rule, cluster string, s Subject) bool {
 			return false
 		}
 	}
-	return among(w.Namespaces, s.Namespace) && among(w.Kinds, s.Kind) && among(w.Names, s.Name)
+	return among(w.Namespaces, s.Namespace) && among(w.kinds(), s.Kind) && among(w.Names, s.Name)
+}
+
+// made are the kinds that the controllers of others make. They are waived with
+// those; catalog/policies compiles waivers alike.
+var made = map[string][]string{
+	"CronJob":               {"Job", "Pod"},
+	"DaemonSet":             {"Pod"},
+	"Deployment":            {"ReplicaSet", "Pod"},
+	"Job":                   {"Pod"},
+	"ReplicaSet":            {"Pod"},
+	"ReplicationController": {"Pod"},
+	"StatefulSet":           {"Pod"},
+}
+
+func (w waiver) kinds() []string {
+	out := slices.Clone(w.Kinds)
+	for _, k := range w.Kinds {
+		out = append(out, made[k]...)
+	}
+	return out
 }
 
 // among tells whether a field matches one of the patterns, if any are given.

@@ -74,10 +74,11 @@ func OverObjects(rules []Rule) []Rule {
 	return slices.DeleteFunc(slices.Clone(rules), func(r Rule) bool { return r.Input != Object })
 }
 
-// Load reads every rule below fsys, sorted by id. The error names the file
-// that is wrong.
+// Load reads every rule below fsys, sorted by id. The error is an *Error, which
+// names the file that is wrong.
 func Load(fsys fs.FS) ([]Rule, error) {
-	libs, err := loadLibs(fsys)
+	l := loader{fsys, func(file string) string { return "policies/" + file }}
+	libs, err := l.libs()
 	if err != nil {
 		return nil, err
 	}
@@ -91,14 +92,39 @@ func Load(fsys fs.FS) ([]Rule, error) {
 	}
 	rules := make([]Rule, 0, len(files)+len(checks))
 	for _, f := range append(files, checks...) {
-		r, err := load(fsys, f, libs)
+		r, err := l.load(f, libs)
 		if err != nil {
-			return nil, fmt.Errorf("policies/%s: %w", f, err)
+			return nil, l.at(f, err)
 		}
 		rules = append(rules, r)
 	}
 	slices.SortFunc(rules, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
 	return rules, nil
+}
+
+// LoadOne reads one rule directory below fsys, "<group>/<rule>", with the
+// libraries in lib. name is what files are called in the rule's modules and in
+// the error, which is an *Error.
+func LoadOne(fsys fs.FS, dir string, name func(file string) string) (Rule, error) {
+	l := loader{fsys, name}
+	libs, err := l.libs()
+	if err != nil {
+		return Rule{}, err
+	}
+	file := path.Join(dir, "rule.rego")
+	if _, err := fs.Stat(fsys, file); err != nil {
+		file = path.Join(dir, "rule.yaml")
+	}
+	r, err := l.load(file, libs)
+	if err != nil {
+		return Rule{}, l.at(file, err)
+	}
+	return r, nil
+}
+
+type loader struct {
+	fsys fs.FS
+	name func(file string) string
 }
 
 // Files maps each template's name to its modules' files in the order in which
@@ -121,8 +147,8 @@ type library struct {
 	imports []string
 }
 
-func loadLibs(fsys fs.FS) (map[string]library, error) {
-	files, err := fs.Glob(fsys, "lib/*.rego")
+func (l loader) libs() (map[string]library, error) {
+	files, err := fs.Glob(l.fsys, "lib/*.rego")
 	if err != nil {
 		return nil, err
 	}
@@ -131,25 +157,25 @@ func loadLibs(fsys fs.FS) (map[string]library, error) {
 		if strings.HasSuffix(f, "_test.rego") {
 			continue
 		}
-		m, parsed, err := parse(fsys, f)
+		m, parsed, err := l.parse(f)
 		if err != nil {
-			return nil, fmt.Errorf("policies/%s: %w", f, err)
+			return nil, l.at(f, err)
 		}
 		name := strings.TrimSuffix(path.Base(f), ".rego")
 		if got, want := parsed.Package.Path.String(), "data.lib."+name; got != want {
-			return nil, fmt.Errorf("policies/%s: package is %s, want %s", f, got, want)
+			return nil, l.at(f, fmt.Errorf("package is %s, want %s", got, want))
 		}
 		libs[name] = library{m, imports(parsed)}
 	}
 	return libs, nil
 }
 
-func load(fsys fs.FS, file string, libs map[string]library) (Rule, error) {
+func (l loader) load(file string, libs map[string]library) (Rule, error) {
 	if path.Ext(file) == ".yaml" {
-		return loadCheck(fsys, file)
+		return loadCheck(l.fsys, file)
 	}
 	dir := path.Dir(file)
-	m, parsed, err := parse(fsys, file)
+	m, parsed, err := l.parse(file)
 	if err != nil {
 		return Rule{}, err
 	}
@@ -168,7 +194,7 @@ func load(fsys fs.FS, file string, libs map[string]library) (Rule, error) {
 	if r.Libs, err = closure(imports(parsed), libs); err != nil {
 		return Rule{}, err
 	}
-	doc, err := fs.ReadFile(fsys, path.Join(dir, "README.md"))
+	doc, err := fs.ReadFile(l.fsys, path.Join(dir, "README.md"))
 	if err != nil {
 		return Rule{}, err
 	}
@@ -176,8 +202,8 @@ func load(fsys fs.FS, file string, libs map[string]library) (Rule, error) {
 	return r, nil
 }
 
-func parse(fsys fs.FS, file string) (Module, *ast.Module, error) {
-	b, err := fs.ReadFile(fsys, file)
+func (l loader) parse(file string) (Module, *ast.Module, error) {
+	b, err := fs.ReadFile(l.fsys, file)
 	if err != nil {
 		return Module{}, nil, err
 	}
@@ -188,7 +214,7 @@ func parse(fsys fs.FS, file string) (Module, *ast.Module, error) {
 	if err != nil {
 		return Module{}, nil, err
 	}
-	return Module{File: "policies/" + file, Rego: string(b)}, parsed, nil
+	return Module{File: l.name(file), Rego: string(b)}, parsed, nil
 }
 
 // imports are the names of the libraries that a module imports.
