@@ -63,12 +63,25 @@ type namespace struct {
 	name   string
 	labels map[string]string
 	why    string // what of the start is in it
+	// beneath: only something that the start depends on is in it. It comes back
+	// when the rest does, unless its absence is what keeps the rest away.
+	beneath bool
+}
+
+// stands is the id of a finding about namespaces that are stood in the way of:
+// a deadlock, unless all of them are beneath.
+func stands(namespaces []namespace) string {
+	if slices.ContainsFunc(namespaces, func(ns namespace) bool { return !ns.beneath }) {
+		return IDDeadlock
+	}
+	return IDFailClosed
 }
 
 // guarded are the namespaces of what a cluster starts with and of everything
 // that this depends on, sorted by name.
 func (w *world) guarded() []namespace {
 	why := map[string]string{"kube-system": "Kubernetes itself"}
+	beneath := map[string]bool{}
 	if slices.ContainsFunc(w.units, func(u render.Unit) bool { return u.Component == "flux" }) {
 		why["flux-system"] = "Flux"
 	}
@@ -80,14 +93,16 @@ func (w *world) guarded() []namespace {
 			}
 			for _, o := range u.Objects {
 				if o.Group == "" && o.Kind == "Namespace" && why[o.Name] == "" {
-					why[o.Name] = "unit " + u.Name
+					why[o.Name], beneath[o.Name] = "unit "+u.Name, !startsWith(u.Component)
 				}
 			}
 		}
 	}
 	var out []namespace
 	for _, name := range slices.Sorted(maps.Keys(why)) {
-		out = append(out, w.labelled(name, why[name]))
+		ns := w.labelled(name, why[name])
+		ns.beneath = beneath[name]
+		out = append(out, ns)
 	}
 	return out
 }
@@ -155,7 +170,7 @@ func (w *world) gatekeeper(guarded []namespace) []diag.Finding {
 			scope, _ := values[kind+"WebhookScope"].(string)
 			switch {
 			case len(stopped) > 0 && !narrowed:
-				add(IDDeadlock, fmt.Sprintf("while Gatekeeper does not answer, its %s webhook refuses what is created or changed in %s, on a restart too", kind, list(stopped)),
+				add(stands(stopped), fmt.Sprintf("while Gatekeeper does not answer, its %s webhook refuses what is created or changed in %s, on a restart too", kind, list(stopped)),
 					"exempt the namespaces in "+exempt+", or leave the failure policy at Ignore")
 			case len(stopped) > 0:
 				add(IDFailClosed, fmt.Sprintf("while Gatekeeper does not answer, its %s webhook may refuse what is created or changed in %s", kind, list(stopped)),
@@ -244,6 +259,7 @@ func (a admission) stops(o *object.Object, guarded []namespace) (diag.Finding, b
 	case o.Group == constraintGroup && denies(t):
 		f := diag.Finding{ID: IDDeadlock, Path: "spec.match"}
 		if reached := a.reached(t, guarded, "webhook", "validatingWebhookExemptNamespacesLabels", constrained(t)); len(reached) > 0 {
+			f.ID = stands(reached)
 			f.Message = "at admission the Constraint decides about the workloads of " + list(reached) + ": what it refuses there cannot start again"
 			f.Hint = "name the namespaces in excludedNamespaces"
 			return f, true

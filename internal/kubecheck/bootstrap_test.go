@@ -61,6 +61,8 @@ func TestGatekeeper(t *testing.T) {
 		{name: "Fail, exempt", units: keeper("validatingWebhookFailurePolicy: Fail, "+exempt, ""), want: []string{"bootstrap/fail-closed" + at + "validatingWebhookFailurePolicy"}},
 		{name: "Fail, exempt and namespaced", units: keeper("validatingWebhookFailurePolicy: Fail, validatingWebhookScope: Namespaced, "+exempt, "")},
 		{name: "Fail, with conditions", units: keeper("validatingWebhookFailurePolicy: Fail, validatingWebhookMatchConditions: [{name: a, expression: b}]", ""), want: []string{"bootstrap/fail-closed" + at + "validatingWebhookFailurePolicy"}},
+		{name: "Fail, what the start depends on", units: keeper("validatingWebhookFailurePolicy: Fail, validatingWebhookScope: Namespaced, "+exempt, "",
+			"cpi<store", classOf("a"), "store", "apiVersion: v1\nkind: Namespace\nmetadata: {name: store}\n"), want: []string{"bootstrap/fail-closed" + at + "validatingWebhookFailurePolicy"}},
 		{name: "off", units: keeper("validatingWebhookFailurePolicy: Fail, disableValidatingWebhook: true", "")},
 		{name: "mutation", units: keeper("mutatingWebhookFailurePolicy: Fail", ""), want: []string{"bootstrap/deadlock" + at + "mutatingWebhookFailurePolicy"}},
 		{name: "mutation off", units: keeper("mutatingWebhookFailurePolicy: Fail, disableMutation: true", "")},

@@ -60,7 +60,7 @@ func (w *world) failing(o *object.Object, h map[string]any, guarded []namespace)
 	f := diag.Finding{ID: IDFailClosed, Hint: leave}
 	switch {
 	case len(stopped) > 0 && service != "" && !conditions:
-		f.ID = IDDeadlock
+		f.ID = stands(stopped)
 		f.Message = fmt.Sprintf("while its server in %s does not answer, webhook %s refuses what is created in %s, on a restart too", service, name, list(stopped))
 	case len(stopped) > 0 && service != "":
 		f.Message = fmt.Sprintf("while its server in %s does not answer, webhook %s refuses what is created in %s, unless its matchConditions leave that out", service, name, list(stopped))
@@ -158,7 +158,7 @@ func (w *world) binding(o *object.Object, guarded []namespace) []diag.Finding {
 	if len(stopped) == 0 {
 		return nil
 	}
-	return []diag.Finding{{ID: IDDeadlock, Path: "spec",
+	return []diag.Finding{{ID: stands(stopped), Path: "spec",
 		Message: "the policy decides about the workloads of " + list(stopped) + ": what it refuses there cannot start again",
 		Hint:    "leave the namespaces out by matchResources: namespaceSelector",
 	}}

@@ -276,3 +276,27 @@ spec: {group: projectcontour.io, names: {kind: HTTPProxy}}
 		}, want: []string{"flux/crd-order A a kind"}},
 	})
 }
+
+// Charts name the versions of Kubernetes that they support.
+func TestChartRange(t *testing.T) {
+	velero := strings.Replace(chartIn("flux-system", "velero", ""), "1.0.0", "12.1.0", 1)
+	run(t, []worldCase{
+		{name: "in the range", units: []string{"velero", velero}},
+		{name: "before it", version: "1.15", units: []string{"velero", velero}, want: []string{"api/chart-range HelmRelease flux-system/app spec"}},
+		{name: "in another version", version: "1.15", units: []string{"velero", chartIn("flux-system", "velero", "")}},
+	})
+}
+
+// An object that clusters share is judged by the version of each.
+func TestShared(t *testing.T) {
+	p, clusters := platformOf(t, "1.33", "own", "apiVersion: resource.k8s.io/v1\nkind: DeviceClass\nmetadata: {name: a}\n")
+	p.Clusters["d"] = model.Cluster{Kubernetes: model.Kubernetes{Version: "1.36"}}
+	clusters = append(clusters, render.Cluster{Name: "d", Units: clusters[0].Units})
+	var got []string
+	for _, f := range Check(p, clusters) {
+		got = append(got, f.Cluster+" "+f.ID)
+	}
+	if diff := cmp.Diff([]string{"c api/too-new"}, got); diff != "" {
+		t.Errorf("findings (-want +got):\n%s", diff)
+	}
+}
