@@ -31,7 +31,7 @@ const header = "// Code generated from policies/ by internal/policy/gen. DO NOT 
 // their defaults and the schema of their parameters, what each profile makes of
 // them, and the libraries that the templates share.
 func CUE(rules []rule.Rule) ([]byte, error) {
-	objects, checks, layer, libs := &ast.StructLit{}, &ast.StructLit{}, &ast.StructLit{}, &ast.StructLit{}
+	objects, checks, layer, libs, syncs := &ast.StructLit{}, &ast.StructLit{}, &ast.StructLit{}, &ast.StructLit{}, &ast.StructLit{}
 	for _, r := range rules {
 		entry, err := ruleLit(r)
 		if err != nil {
@@ -47,6 +47,13 @@ func CUE(rules []rule.Rule) ([]byte, error) {
 			checks.Elts = append(checks.Elts, f)
 		}
 		layer.Elts = append(layer.Elts, refinement(into, r.ID))
+		if len(r.Sync) > 0 {
+			kinds, err := syncLit(r.Sync)
+			if err != nil {
+				return nil, fmt.Errorf("%s: custom.sync: %w", r.ID, err)
+			}
+			syncs.Elts = append(syncs.Elts, field(r.ID, kinds))
+		}
 	}
 	profiles, err := profilesLit(rule.OverObjects(rules))
 	if err != nil {
@@ -64,6 +71,7 @@ func CUE(rules []rule.Rule) ([]byte, error) {
 		{"rules", objects, "rules are the library's rules by id, those that admission knows too. The defaults of parameters and enforcement are those of the rule's page."},
 		{"checks", checks, "checks are the rules over a whole cluster or platform, which contain alone judges."},
 		{"profiles", profiles, "profiles are the rules that each profile has, with the enforcement and the parameters that it asks for."},
+		{"syncs", syncs, "syncs are the kinds that referential rules look at."},
 		{"refinements", layer, "refinements close the parameters of the rules and checks that a layer names."},
 		{"_libs", libs, "_libs are the Rego modules that rules import."},
 	} {
@@ -76,6 +84,14 @@ func CUE(rules []rule.Rule) ([]byte, error) {
 		return nil, err
 	}
 	return format.Source(append([]byte(header), b...))
+}
+
+func syncLit(kinds []rule.Kind) (ast.Expr, error) {
+	sync := make([]any, len(kinds))
+	for i, k := range kinds {
+		sync[i] = map[string]any{"group": k.Group, "version": k.Version, "kind": k.Kind}
+	}
+	return lit(sync)
 }
 
 // refinement is optional, so that it costs a layer little that does not name
@@ -191,14 +207,9 @@ func ruleLit(r rule.Rule) (ast.Expr, error) {
 		if err != nil {
 			return nil, err
 		}
-		sync := make([]any, len(r.Sync))
-		for i, k := range r.Sync {
-			sync[i] = map[string]any{"group": k.Group, "version": k.Version, "kind": k.Kind}
-		}
 		fields = append(fields,
 			entry{"kind", r.Kind},
 			entry{"match", map[string]any{"kinds": r.Match}},
-			entry{"sync", sync},
 			entry{"template", t},
 		)
 	}

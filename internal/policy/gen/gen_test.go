@@ -98,3 +98,26 @@ func TestSchema(t *testing.T) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 }
+
+// The kinds that a referential rule looks at stand apart from the rules.
+func TestSync(t *testing.T) {
+	r := rule.Rule{
+		Input: rule.Object, ID: "a/b", Title: "T", Description: "D.", Parameters: map[string]any{"type": "object"},
+		Sync: []rule.Kind{{Group: "networking.k8s.io", Version: "v1", Kind: "Ingress"}},
+	}
+	b, err := gen.CUE([]rule.Rule{r})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `syncs: {
+	"a/b": [{
+		group:   "networking.k8s.io"
+		kind:    "Ingress"
+		version: "v1"
+	}]
+}
+`
+	if !bytes.Contains(b, []byte(want)) {
+		t.Errorf("no %s in\n%s", want, b)
+	}
+}
