@@ -31,20 +31,16 @@ func library(t testing.TB) (templates, constraints []*object.Object) {
 	return templates, constraints
 }
 
-// synced is the SyncSet of what the library's rules read in the inventory.
+// synced has the inventory hold what the library's rules read in it.
 func synced(t testing.TB) []*object.Object {
 	t.Helper()
-	var kinds []any
+	var out []*object.Object
 	for _, r := range rules(t) {
-		for _, k := range r.Sync {
-			kinds = append(kinds, map[string]any{"group": k.Group, "version": k.Version, "kind": k.Kind})
+		if s := r.SyncSet(); s != nil {
+			out = append(out, fromTree(t, s))
 		}
 	}
-	return []*object.Object{fromTree(t, map[string]any{
-		"apiVersion": "syncset.gatekeeper.sh/v1alpha1", "kind": "SyncSet",
-		"metadata": map[string]any{"name": "library"},
-		"spec":     map[string]any{"gvks": kinds},
-	})}
+	return out
 }
 
 func rules(t testing.TB) []rule.Rule {

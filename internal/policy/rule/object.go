@@ -68,6 +68,24 @@ func requiresSync(kinds []Kind) string {
 	return string(b)
 }
 
+// SyncSet has Gatekeeper keep a copy of what the rule reads; nil when it reads
+// nothing but the object.
+func (r Rule) SyncSet() map[string]any {
+	if len(r.Sync) == 0 {
+		return nil
+	}
+	kinds := make([]any, len(r.Sync))
+	for i, k := range r.Sync {
+		kinds[i] = map[string]any{"group": k.Group, "version": k.Version, "kind": k.Kind}
+	}
+	return map[string]any{
+		"apiVersion": "syncset.gatekeeper.sh/v1alpha1",
+		"kind":       "SyncSet",
+		"metadata":   map[string]any{"name": r.ConstraintName()},
+		"spec":       map[string]any{"gvks": kinds},
+	}
+}
+
 // Constraint is the rule's Constraint as plain data, with the rule's own
 // defaults.
 func (r Rule) Constraint() map[string]any {

@@ -40,9 +40,14 @@ func (t *tree) samples(ctx context.Context, r rule.Rule) ([]Result, []diag.Findi
 	if err != nil || len(found) > 0 {
 		return nil, found, err
 	}
+	others, found := t.inventory(r.ID)
+	if len(found) > 0 {
+		return nil, found, nil
+	}
 	var out []Result
 	for _, s := range list {
-		violations, err := set.Review(ctx, []*object.Object{s.object}, []*object.Object{s.object})
+		cluster := append(others[:len(others):len(others)], s.object)
+		violations, err := set.Review(ctx, []*object.Object{s.object}, cluster)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -65,7 +70,10 @@ func (t *tree) compile(r rule.Rule) (*policy.Set, []diag.Finding, error) {
 	for _, x := range []struct {
 		tree map[string]any
 		to   *[]*object.Object
-	}{{r.Template(), &p.Templates}, {r.Constraint(), &p.Constraints}} {
+	}{{r.Template(), &p.Templates}, {r.Constraint(), &p.Constraints}, {r.SyncSet(), &p.SyncSets}} {
+		if x.tree == nil {
+			continue
+		}
 		o, err := object.FromTree("", x.tree)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", r.ID, err)
@@ -109,6 +117,26 @@ func (t *tree) read(id string) ([]sample, []diag.Finding) {
 		}
 	}
 	return out, found
+}
+
+// inventory reads samples/inventory*.yaml: the other objects of the cluster,
+// which a rule compares each sample with.
+func (t *tree) inventory(id string) ([]*object.Object, []diag.Finding) {
+	files, err := fs.Glob(t.fsys, path.Join(id, "samples", "inventory*.yaml"))
+	if err != nil {
+		return nil, nil // the pattern is sound
+	}
+	var out []*object.Object
+	for _, f := range files {
+		list, problem := t.documents(f)
+		if problem != nil {
+			return nil, []diag.Finding{*problem}
+		}
+		for _, s := range list {
+			out = append(out, s.object)
+		}
+	}
+	return out, nil
 }
 
 func (t *tree) documents(file string) ([]sample, *diag.Finding) {
