@@ -35,17 +35,17 @@ package contain.resources.limits
 import data.lib.workload
 
 violation contains {"msg": msg, "details": {"path": path}} if {
-	some list in workload.lists
+	some list, containers in workload.containers
 
 	# The API refuses resources on ephemeral containers.
 	list != "ephemeralContainers"
-	some i, container in workload.pod_spec[list]
+	some i, container in containers
 	some field in ["limits", "requests"]
 	some resource in input.parameters[field]
 	not stated(container, field, resource)
 	not stated(workload.pod_spec, field, resource)
 	msg := sprintf("container %q has no %s %s", [workload.name(container), resource, noun[field]])
-	path := sprintf("%s.resources.%s[%q]", [workload.path(list, i), field, resource])
+	path := workload.field(workload.path(list, i), container, ["resources", field, resource])
 }
 
 noun := {"limits": "limit", "requests": "request"}

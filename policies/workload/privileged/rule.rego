@@ -28,8 +28,8 @@ import data.lib.names
 import data.lib.workload
 
 violation contains {"msg": msg, "details": {"path": path}} if {
-	some list in workload.lists
-	some i, container in workload.pod_spec[list]
+	some list, containers in workload.containers
+	some i, container in containers
 	container.securityContext.privileged == true
 	not exempt(container)
 	msg := sprintf("container %q must not be privileged", [workload.name(container)])
@@ -37,8 +37,8 @@ violation contains {"msg": msg, "details": {"path": path}} if {
 }
 
 violation contains {"msg": msg, "details": {"path": path}} if {
-	some list in workload.lists
-	some i, container in workload.pod_spec[list]
+	some list, containers in workload.containers
+	some i, container in containers
 	container.securityContext.windowsOptions.hostProcess == true
 	not exempt(container)
 	msg := sprintf("container %q must not be a Windows host process", [workload.name(container)])
