@@ -73,7 +73,9 @@ violation contains {"msg": msg, "details": {"path": path}} if {
 }
 
 # profile is "" for one that has no type, which the API refuses.
-profile(owner) := object.get(owner.securityContext.seccompProfile, "type", "")
+profile(owner) := object.get(owner.securityContext, ["seccompProfile", "type"], "") if {
+	is_object(owner.securityContext.seccompProfile)
+}
 
 allowed := object.get(input, ["parameters", "allowed"], [])
 
