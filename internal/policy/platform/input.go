@@ -11,21 +11,44 @@ import (
 	"github.com/open-policy-agent/opa/v1/ast"
 
 	"github.com/contain-platform/contain/internal/object"
+	"github.com/contain-platform/contain/internal/policy"
 )
 
 type fingerprint [sha256.Size]byte
 
-// kinds are what a rule's match names, as spec.match.kinds of a Constraint:
-// "*" stands for any group or kind.
-type kinds []struct{ groups, kinds []string }
+// kinds are what a rule's match names, as spec.match.kinds of a Constraint: "*"
+// stands for any group or kind. An entry may also name fields:
+//
+//	{apiGroups: [helm.toolkit.fluxcd.io], kinds: [HelmRelease], fields: [spec.values.deployNodeAgent]}
+//
+// The rule is then given these beside apiVersion, kind and metadata, and nothing
+// else of the object, so that clusters whose objects differ elsewhere share its
+// verdict. The first entry that matches an object counts.
+type kinds []kind
 
-func kindsOf(match []any) kinds {
+type kind struct {
+	groups, kinds []string
+	fields        *reads // nil for the whole object
+}
+
+func kindsOf(match []any) (kinds, error) {
 	var out kinds
 	for _, m := range match {
 		entry, _ := m.(map[string]any)
-		out = append(out, struct{ groups, kinds []string }{texts(entry["apiGroups"]), texts(entry["kinds"])})
+		k := kind{groups: texts(entry["apiGroups"]), kinds: texts(entry["kinds"])}
+		if _, given := entry["fields"]; given {
+			k.fields = &reads{}
+			for _, f := range append(texts(entry["fields"]), "apiVersion", "kind", "metadata") {
+				steps, err := policy.ParsePath(f)
+				if err != nil || len(steps) == 0 {
+					return nil, fmt.Errorf("custom.match names %q, which is no path of a field", f)
+				}
+				k.fields.add(steps)
+			}
+		}
+		out = append(out, k)
 	}
-	return out
+	return out, nil
 }
 
 func texts(v any) []string {
@@ -39,13 +62,14 @@ func texts(v any) []string {
 	return out
 }
 
-func (k kinds) match(o *object.Object) bool {
-	for _, m := range k {
-		if named(m.groups, o.Group) && named(m.kinds, o.Kind) {
-			return true
+// of is the entry for an object; nil when the rule does not read it.
+func (k kinds) of(o *object.Object) *kind {
+	for i := range k {
+		if named(k[i].groups, o.Group) && named(k[i].kinds, o.Kind) {
+			return &k[i]
 		}
 	}
-	return false
+	return nil
 }
 
 func named(patterns []string, name string) bool {
@@ -113,9 +137,15 @@ func (d *description) cluster(name string, r *reads) (map[string]any, error) {
 
 // store holds every distinct object once, as OPA reads it.
 type store struct {
-	mu        sync.Mutex
-	byPointer map[*object.Object]*stored
-	byContent map[fingerprint]*stored
+	whole map[*object.Object]*stored
+	parts map[part]*stored
+	known map[fingerprint]*stored
+}
+
+// part is an object as far as an entry of a rule's match names its fields.
+type part struct {
+	object *object.Object
+	kind   *kind
 }
 
 type stored struct {
@@ -124,22 +154,39 @@ type stored struct {
 }
 
 func newStore() *store {
-	return &store{byPointer: map[*object.Object]*stored{}, byContent: map[fingerprint]*stored{}}
+	return &store{map[*object.Object]*stored{}, map[part]*stored{}, map[fingerprint]*stored{}}
 }
 
-func (s *store) get(o *object.Object) *stored {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if e := s.byPointer[o]; e != nil {
-		return e
+func (s *store) get(o *object.Object, k *kind) (*stored, error) {
+	if k.fields == nil {
+		e := s.whole[o]
+		if e == nil {
+			e = s.add(o.JSON, func() (ast.Value, error) { return ast.InterfaceToValue(o.Tree()) })
+			s.whole[o] = e
+		}
+		return e, nil
 	}
-	key := sha256.Sum256(o.JSON)
-	e := s.byContent[key]
+	at := part{o, k}
+	if e := s.parts[at]; e != nil {
+		return e, nil
+	}
+	picked := k.fields.of(o.Tree())
+	b, err := object.Canonical(picked)
+	if err != nil {
+		return nil, err
+	}
+	e := s.add(b, func() (ast.Value, error) { return ast.InterfaceToValue(picked) })
+	s.parts[at] = e
+	return e, nil
+}
+
+func (s *store) add(content []byte, value func() (ast.Value, error)) *stored {
+	key := sha256.Sum256(content)
+	e := s.known[key]
 	if e == nil {
-		e = &stored{key: key, value: sync.OnceValues(func() (ast.Value, error) { return ast.InterfaceToValue(o.Tree()) })}
-		s.byContent[key] = e
+		e = &stored{key, sync.OnceValues(value)}
+		s.known[key] = e
 	}
-	s.byPointer[o] = e
 	return e
 }
 

@@ -173,6 +173,45 @@ func TestShared(t *testing.T) {
 	}
 }
 
+// Fields that match does not name are not given, and clusters may differ there.
+func TestFields(t *testing.T) {
+	rules := write(t, "cluster", "deny", `violation contains {"msg": sprintf("%v %v", [keys, n]), "details": {"object": o}} if {
+	some item in input.objects
+	o := item.object
+	keys := sort(object.keys(o))
+	n := object.get(o.data, "n", "no n")
+}
+`)
+	rules[0].Match = []any{map[string]any{"apiGroups": []any{""}, "kinds": []any{"*"}, "fields": []any{"data.m", "spec"}}}
+	in := Input{Description: []byte(described)}
+	for _, n := range []string{"1", "2"} {
+		o, err := object.New("", fmt.Appendf(nil, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"},"data":{"n":%q,"m":"x"}}`, n))
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Clusters = append(in.Clusters, Cluster{"c" + n, []Unit{{"u", []*object.Object{o}}}})
+	}
+	finding := func(cluster string) diag.Finding {
+		return diag.Finding{ID: "demo/rule", Message: `["apiVersion", "data", "kind", "metadata"] no n`, Cluster: cluster, Unit: "u", Object: "ConfigMap c"}
+	}
+	if diff := cmp.Diff([]diag.Finding{finding("c1"), finding("c2")}, review(t, rules, in, Options{})); diff != "" {
+		t.Error(diff)
+	}
+	set, _ := Compile(rules, Options{})
+	p, err := newPlan(withDefaults(in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.rule(set.rules[0]); err != nil || len(p.jobs) != 1 {
+		t.Errorf("%d evaluations, %v", len(p.jobs), err)
+	}
+	rules[0].Match = []any{map[string]any{"fields": []any{"data."}}}
+	want := []diag.Finding{at(pos(1, 1), "policy/rego", `custom.match names "data.", which is no path of a field`)}
+	if diff := cmp.Diff(want, review(t, rules, in, Options{})); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestParameters(t *testing.T) {
 	rules := write(t, "cluster", "deny", `violation contains {"msg": sprintf("%v", [input.parameters])}
 `)

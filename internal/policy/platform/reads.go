@@ -66,6 +66,21 @@ func (r *reads) pick(raw json.RawMessage) (any, error) {
 	return plain(raw)
 }
 
+// of is pick for plain data.
+func (r *reads) of(v any) any {
+	m, ok := v.(map[string]any)
+	if r.all || !ok {
+		return v
+	}
+	out := make(map[string]any, len(r.fields))
+	for name, below := range r.fields {
+		if field, ok := m[name]; ok {
+			out[name] = below.of(field)
+		}
+	}
+	return out
+}
+
 // plain decodes JSON, numbers as json.Number.
 func plain(raw []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))

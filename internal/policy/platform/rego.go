@@ -73,8 +73,12 @@ func compile(r rule.Rule) (c *compiled, found []diag.Finding) {
 	if len(defined) == 0 {
 		return nil, []diag.Finding{at(position(pkg.Location), policy.FindingRego, "there is no rule named violation")}
 	}
+	kinds, err := kindsOf(r.Match)
+	if err != nil {
+		return nil, problems(r, err)
+	}
 	c = &compiled{
-		rule: r, compiler: compiler, kinds: kindsOf(r.Match), place: position(defined[0].Location),
+		rule: r, compiler: compiler, kinds: kinds, place: position(defined[0].Location),
 		query: ast.NewBody(ast.Equality.Expr(ast.VarTerm("result"), ast.NewTerm(violation))),
 	}
 	if found = c.references(); len(found) > 0 {

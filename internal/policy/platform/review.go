@@ -177,23 +177,33 @@ func (p *plan) input(c *compiled, cluster Cluster, parameters map[string]any, sh
 		}
 	}
 	if c.objects() {
-		in.addItems(h, p.items(c, cluster))
+		items, err := p.items(c, cluster)
+		if err != nil {
+			return in, err
+		}
+		in.addItems(h, items)
 	}
 	h.Sum(in.key[:0])
 	return in, nil
 }
 
 // items are the objects of a cluster that a rule's match names.
-func (p *plan) items(c *compiled, cluster Cluster) []item {
+func (p *plan) items(c *compiled, cluster Cluster) ([]item, error) {
 	var out []item
 	for _, u := range cluster.Units {
 		for _, o := range u.Objects {
-			if c.kinds.match(o) {
-				out = append(out, item{u.Name, o, p.store.get(o)})
+			k := c.kinds.of(o)
+			if k == nil {
+				continue
 			}
+			e, err := p.store.get(o, k)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, item{u.Name, o, e})
 		}
 	}
-	return out
+	return out, nil
 }
 
 // ask evaluates the rule. What panics below it, ours or a library's, is a

@@ -8,15 +8,28 @@
 #   input: cluster
 #   match:
 #   - apiGroups: [""]
-#     kinds: [Namespace, PersistentVolumeClaim, Pod]
+#     kinds: [Namespace, PersistentVolumeClaim]
+#     fields: [metadata]
+#   - apiGroups: [""]
+#     kinds: [Pod]
+#     fields: [spec.volumes]
 #   - apiGroups: [apps]
 #     kinds: [DaemonSet, Deployment, ReplicaSet, StatefulSet]
+#     fields: [spec.template.metadata, spec.template.spec.volumes, spec.volumeClaimTemplates]
 #   - apiGroups: [batch]
-#     kinds: [CronJob, Job]
+#     kinds: [Job]
+#     fields: [spec.template.metadata, spec.template.spec.volumes]
+#   - apiGroups: [batch]
+#     kinds: [CronJob]
+#     fields: [spec.jobTemplate.spec.template.metadata, spec.jobTemplate.spec.template.spec.volumes]
 #   - apiGroups: [helm.toolkit.fluxcd.io]
 #     kinds: [HelmRelease]
+#     fields: [spec.values.deployNodeAgent]
 #   - apiGroups: [velero.io]
-#     kinds: [BackupStorageLocation, Schedule]
+#     kinds: [BackupStorageLocation]
+#     fields: [spec.accessMode, spec.default]
+#   - apiGroups: [velero.io]
+#     kinds: [Schedule]
 #   stricter:
 #     regulated: {parameters: {everyClaim: true}}
 #   parameters:
