@@ -238,7 +238,7 @@ func TestBroken(t *testing.T) {
 		{"no violation", "cluster", "deny contains \"m\"\n", at(pos(11, 1), "policy/rego", "there is no rule named violation")},
 		{"network", "cluster", "violation contains {\"msg\": \"m\"} if http.send({\"url\": \"http://localhost\"})\n", at(pos(13, 36), "policy/builtin", "built-in http.send is not allowed: it reaches the network")},
 		{"clock", "cluster", "violation contains {\"msg\": sprintf(\"%d\", [time.now_ns()])}\n", at(pos(13, 43), "policy/builtin", "built-in time.now_ns is not allowed: its result differs from run to run")},
-		{"network in disguise", "cluster", "f(x) := x\n\nviolation contains {\"msg\": \"m\"} if f(1) with f as http.send\n", at(pos(15, 51), "policy/rego", "var http is unsafe")},
+		{"network in disguise", "cluster", "f(x) := x\n\nviolation contains {\"msg\": \"m\"} if f(1) with f as http.send\n", at(pos(15, 51), "policy/builtin", "built-in http.send is not allowed: it reaches the network")},
 		{"unknown input", "cluster", "violation contains {\"msg\": \"m\"} if input.objcets\n", at(pos(13, 36), "policy/rego", "input.objcets is not there: a rule over the cluster is given input.cluster, input.objects, input.parameters, input.platform")},
 		{"objects of the platform", "platform", "violation contains {\"msg\": \"m\"} if input.objects\n", at(pos(13, 36), "policy/rego", "input.objects is not there: a rule over the platform is given input.clusters, input.parameters, input.platform")},
 		{"unknown data", "cluster", "violation contains {\"msg\": \"m\"} if data.inventory.cluster\n", at(pos(13, 36), "policy/rego", "data.inventory.cluster is not there: a rule reads input, its own package and data.lib")},
