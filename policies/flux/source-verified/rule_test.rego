@@ -53,8 +53,17 @@ test_loose_identity if {
 		violation(`subject "^acme" matches anywhere in an identity: anchor it with ^ and $`, "spec.verify.matchOIDCIdentity[1].subject"),
 	}
 	source_verified.violation == want with input.review as oci(verify) with input.parameters as defaults
-	chart := {violation(`subject "acme$" matches anywhere in an identity: anchor it with ^ and $`, "spec.chart.spec.verify.matchOIDCIdentity[0].subject")}
-	source_verified.violation == chart with input.review as release("HelmRepository", {"verify": {"matchOIDCIdentity": [{"issuer": "^a$", "subject": "acme$"}]}})
+	chart := {violation(`subject "acme$" matches anywhere in an identity: anchor it with ^ and $`, "spec.verify.matchOIDCIdentity[0].subject")}
+	source_verified.violation == chart with input.review as review("HelmChart", {"sourceRef": {"kind": "HelmRepository"}, "verify": {"matchOIDCIdentity": [{"issuer": "^a$", "subject": "acme$"}]}})
+		with input.parameters as defaults
+}
+
+# A HelmRelease can name keys alone.
+test_chart_of_a_release if {
+	want := {violation("the chart accepts the signature of anybody: verify names neither a secret nor an identity", "spec.chart.spec.verify")}
+	source_verified.violation == want with input.review as release("HelmRepository", {"verify": {"provider": "cosign"}})
+		with input.parameters as defaults
+	source_verified.violation == set() with input.review as release("HelmRepository", {"verify": {"provider": "cosign", "secretRef": {"name": "keys"}}})
 		with input.parameters as defaults
 }
 
