@@ -41,8 +41,11 @@ sources; with --library, the library's own.`,
 			if err != nil {
 				return err
 			}
-			if len(found) > 0 {
+			if diag.HasErrors(found) {
 				return e.report(diag.Format(format), ".", found)
+			}
+			if err := diag.Print(e.Stderr, diag.Text, ".", found); err != nil {
+				return environmentError{err}
 			}
 			return e.testReport(format, verbose, rules)
 		},

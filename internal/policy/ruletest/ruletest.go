@@ -70,7 +70,7 @@ type tree struct {
 }
 
 // Run finds the rule directories at or below dir and runs their tests. name
-// gives the files of fsys the names that positions show. Findings are errors
+// gives the files of fsys the names that positions show. Findings are
 // about the directories themselves; no rules and no findings mean that there are
 // none below dir. The errors are those of the file system, and ctx's.
 func Run(ctx context.Context, fsys fs.FS, dir string, name func(string) string) ([]Rule, []diag.Finding, error) {

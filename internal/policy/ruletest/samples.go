@@ -36,13 +36,13 @@ func (t *tree) samples(ctx context.Context, r rule.Rule) ([]Result, []diag.Findi
 	if len(list) == 0 || len(found) > 0 {
 		return nil, found, nil
 	}
-	set, found, err := t.compile(r)
-	if err != nil || len(found) > 0 {
-		return nil, found, err
-	}
 	others, found := t.inventory(r.ID)
 	if len(found) > 0 {
 		return nil, found, nil
+	}
+	set, found, err := t.compile(r)
+	if err != nil || diag.HasErrors(found) {
+		return nil, found, err
 	}
 	var out []Result
 	for _, s := range list {
@@ -61,7 +61,7 @@ func (t *tree) samples(ctx context.Context, r rule.Rule) ([]Result, []diag.Findi
 		}
 		out = append(out, result)
 	}
-	return out, nil, nil
+	return out, found, nil
 }
 
 // compile makes the rule a policy, as a build does.
