@@ -39,21 +39,20 @@ func inEveryCluster(namespace string) bool {
 const username = "system:serviceaccount:flux-system:kustomize-controller"
 
 // admission is one object as the validating webhook gets it: the one that is
-// applied, or one that it will make.
+// applied, or one that it will make. It belongs to one worker.
 type admission struct {
 	request   *admissionv1.AdmissionRequest
-	namespace *corev1.Namespace
-	// namespaceMap is the Namespace as policies see it. Nil for objects outside
-	// namespaces: the drivers tell a nil map from no map.
-	namespaceMap map[string]any
-	matchable    match.Matchable
+	namespace namespaceView
+	matchable match.Matchable // apiVersion, kind and metadata; nothing else is matched
 
-	tree   map[string]any // the object after mutation, numbers as float64
-	review ast.Value      // made by screenInput
+	// review and input are what Rego reads; see program for the parameters in
+	// input.
+	review, input *ast.Term
+	memory        memory
 
-	// given is what the platform writes, as far as it differs from tree: mutators
-	// were given it, or it makes this object. Else nil.
-	given map[string]any
+	// given is what the platform writes, as far as it differs from the request's
+	// object: mutators were given it, or it makes this object. Else nil.
+	given []byte
 	// implied is what expansion made of the object, and by which template.
 	implied *resultant
 }
@@ -62,7 +61,10 @@ type admission struct {
 // when there is none.
 type namespaceView struct {
 	typed *corev1.Namespace
+	// tree is the Namespace as policies see it. Nil for objects outside
+	// namespaces: the drivers tell a nil map from no map.
 	tree  map[string]any
+	value *ast.Term // of tree
 	// key is a fingerprint of the Namespace as the platform writes it.
 	key fingerprint
 	// err says why the object is no Namespace, with labels that are no strings
@@ -91,13 +93,20 @@ func (s *Set) namespacesIn(cluster []*object.Object) *namespaceViews {
 // of is the Namespace that an object is in. The webhook takes a Namespace for
 // an object outside namespaces.
 func (v *namespaceViews) of(o *object.Object) namespaceView {
-	if o.Namespace == "" || isNamespace(o) {
-		return namespaceView{}
+	name := o.Namespace
+	if isNamespace(o) {
+		name = ""
 	}
-	view, ok := v.views[o.Namespace]
+	view, ok := v.views[name]
 	if !ok {
-		view = v.set.viewNamespace(o.Namespace, v.found[o.Namespace])
-		v.views[o.Namespace] = view
+		if name != "" {
+			view = v.set.viewNamespace(name, v.found[name])
+		}
+		value, err := ast.InterfaceToValue(view.tree)
+		if view.value = ast.NewTerm(value); view.err == nil {
+			view.err = err
+		}
+		v.views[name] = view
 	}
 	return view
 }
@@ -135,36 +144,32 @@ func (s *Set) viewNamespace(name string, o *object.Object) namespaceView {
 // admitted is an object as the API server has it before validation: after the
 // mutating webhook, and after the one default that selectors are written for.
 type admitted struct {
-	raw  []byte
-	tree map[string]any // of raw, numbers as float64
-	// given is the tree before mutation; nil when that changed nothing.
-	given map[string]any
+	raw []byte
+	// given is what mutation was given; nil when that changed nothing.
+	given []byte
 }
 
 func (s *Set) admitted(o *object.Object, ns *corev1.Namespace) (admitted, error) {
-	raw, tree, err := defaulted(o)
+	raw, err := defaulted(o)
 	if err != nil || s.mutation == nil {
-		return admitted{raw: raw, tree: tree}, err
+		return admitted{raw: raw}, err
 	}
 	mutated, err := s.mutation.mutate(s.scope, o, raw, ns)
 	if err != nil || bytes.Equal(mutated, raw) {
-		return admitted{raw: raw, tree: tree}, err
+		return admitted{raw: raw}, err
 	}
-	a := admitted{raw: mutated, given: tree}
-	return a, json.Unmarshal(mutated, &a.tree)
+	return admitted{raw: mutated, given: raw}, nil
 }
 
 // defaulted puts the label on a Namespace that bears its name
-// (k8s.io/kubernetes, pkg/apis/core/v1, SetDefaults_Namespace). The tree is made
-// anew: a fleet's objects do not keep theirs because policies looked at them.
-// Numbers are float64, as everywhere in Gatekeeper's Rego driver.
-func defaulted(o *object.Object) ([]byte, map[string]any, error) {
-	var tree map[string]any
-	if err := json.Unmarshal(o.JSON, &tree); err != nil {
-		return nil, nil, err
+// (k8s.io/kubernetes, pkg/apis/core/v1, SetDefaults_Namespace).
+func defaulted(o *object.Object) ([]byte, error) {
+	if !isNamespace(o) || o.Labels()[corev1.LabelMetadataName] == o.Name {
+		return o.JSON, nil
 	}
-	if !isNamespace(o) {
-		return o.JSON, tree, nil
+	tree, err := decodeTree(o.JSON)
+	if err != nil {
+		return nil, err
 	}
 	meta, _ := tree["metadata"].(map[string]any) // an Object has one, with a name
 	labels, _ := meta["labels"].(map[string]any)
@@ -172,23 +177,27 @@ func defaulted(o *object.Object) ([]byte, map[string]any, error) {
 		labels = map[string]any{}
 		meta["labels"] = labels
 	}
-	if labels[corev1.LabelMetadataName] == o.Name {
-		return o.JSON, tree, nil
-	}
 	labels[corev1.LabelMetadataName] = o.Name
-	raw, err := object.Canonical(tree)
-	return raw, tree, err
+	return object.Canonical(tree)
+}
+
+// decodeTree has numbers as float64, as everywhere in Gatekeeper's Rego driver.
+// The tree is made anew: a fleet's objects do not keep theirs because policies
+// looked at them.
+func decodeTree(raw []byte) (map[string]any, error) {
+	var tree map[string]any
+	return tree, json.Unmarshal(raw, &tree)
 }
 
 // admit makes the request that Flux's kustomize-controller causes when it
 // creates the object, and those that Gatekeeper makes up for what the object
 // will make itself. They have no uid and no options: these differ from request
 // to request, and no build can know them.
-func (s *Set) admit(o *object.Object, ns namespaceView) ([]*admission, error) {
+func (w *worker) admit(o *object.Object, ns namespaceView) ([]*admission, error) {
 	if ns.err != nil {
 		return nil, ns.err
 	}
-	in, err := s.admitted(o, ns.typed)
+	in, err := w.set.admitted(o, ns.typed)
 	if err != nil {
 		return nil, err
 	}
@@ -213,23 +222,19 @@ func (s *Set) admit(o *object.Object, ns namespaceView) ([]*admission, error) {
 			Object: runtime.RawExtension{Raw: in.raw},
 			DryRun: &dryRun,
 		},
-		namespace:    ns.typed,
-		namespaceMap: ns.tree,
-		tree:         in.tree,
-		given:        in.given,
-		matchable: match.Matchable{
-			Object:    &unstructured.Unstructured{Object: in.tree},
-			Namespace: ns.typed,
-			Source:    mutationtypes.SourceTypeOriginal,
-		},
+		namespace: ns,
+		given:     in.given,
 	}
-	made, err := s.expander.expand(o, in.raw, ns.typed)
+	if err := w.read(a, mutationtypes.SourceTypeOriginal); err != nil {
+		return nil, err
+	}
+	made, err := w.set.expander.expand(o, in.raw, ns.typed)
 	if err != nil {
 		return nil, err
 	}
 	all := []*admission{a}
 	for i := range made {
-		child, err := a.child(&made[i])
+		child, err := w.child(a, &made[i])
 		if err != nil {
 			return nil, err
 		}
@@ -240,20 +245,16 @@ func (s *Set) admit(o *object.Object, ns namespaceView) ([]*admission, error) {
 
 // child is the review of something that the object will make (pkg/webhook,
 // createReviewForResultant, and pkg/target, augmentedUnstructuredToAdmissionRequest).
-func (a *admission) child(r *resultant) (*admission, error) {
+func (w *worker) child(a *admission, r *resultant) (*admission, error) {
 	raw, err := r.Obj.MarshalJSON()
 	if err != nil {
 		return nil, err
 	}
-	var tree map[string]any
-	if err := json.Unmarshal(raw, &tree); err != nil {
-		return nil, err
-	}
 	given := a.given
 	if given == nil {
-		given = a.tree
+		given = a.request.Object.Raw
 	}
-	return &admission{
+	child := &admission{
 		request: &admissionv1.AdmissionRequest{
 			Kind:      metav1.GroupVersionKind(r.Obj.GroupVersionKind()),
 			Name:      r.Obj.GetName(),
@@ -261,17 +262,88 @@ func (a *admission) child(r *resultant) (*admission, error) {
 			Operation: a.request.Operation,
 			Object:    runtime.RawExtension{Raw: raw},
 		},
-		namespace:    a.namespace,
-		namespaceMap: a.namespaceMap,
-		tree:         tree,
-		given:        given,
-		implied:      r,
-		matchable: match.Matchable{
-			Object:    &unstructured.Unstructured{Object: tree},
-			Namespace: a.namespace,
-			Source:    mutationtypes.SourceTypeGenerated,
-		},
-	}, nil
+		namespace: a.namespace,
+		given:     given,
+		implied:   r,
+	}
+	return child, w.read(child, mutationtypes.SourceTypeGenerated)
+}
+
+// read makes what matches and Rego read of a request.
+func (w *worker) read(a *admission, source mutationtypes.SourceType) error {
+	value, err := w.values.read(a.request.Object.Raw)
+	if err != nil {
+		return err
+	}
+	head := map[string]any{}
+	if o, ok := value.(ast.Object); ok {
+		for _, field := range []string{"apiVersion", "kind", "metadata"} {
+			if t := o.Get(ast.InternedTerm(field)); t != nil {
+				if head[field], err = ast.JSON(t.Value); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	a.matchable = match.Matchable{
+		Object:    &unstructured.Unstructured{Object: head},
+		Namespace: a.namespace.typed,
+		Source:    source,
+	}
+	envelope, err := w.envelope(a)
+	if err != nil {
+		return err
+	}
+	pairs := append(slices.Clone(envelope),
+		[2]*ast.Term{ast.InternedTerm("object"), ast.NewTerm(value)},
+		[2]*ast.Term{ast.InternedTerm("namespaceObject"), a.namespace.value})
+	for field, text := range map[string]string{"name": a.request.Name, "namespace": a.request.Namespace} {
+		if text != "" {
+			pairs = append(pairs, [2]*ast.Term{ast.InternedTerm(field), ast.StringTerm(text)})
+		}
+	}
+	a.review = ast.NewTerm(ast.NewObject(pairs...))
+	a.input = ast.NewTerm(ast.NewObject(
+		[2]*ast.Term{ast.InternedTerm("review"), a.review},
+		[2]*ast.Term{ast.InternedTerm("parameters"), w.set.parameters},
+	))
+	return nil
+}
+
+// envelopeKey is all that a request says besides its object, name and namespace.
+type envelopeKey struct {
+	kind    metav1.GroupVersionKind
+	implied bool
+}
+
+// envelope is the request without object, name and namespace as Gatekeeper's
+// Rego driver converts it (driver.go, Query), through JSON.
+func (w *worker) envelope(a *admission) ([][2]*ast.Term, error) {
+	key := envelopeKey{a.request.Kind, a.implied != nil}
+	if known, ok := w.envelopes[key]; ok {
+		return known, nil
+	}
+	request := *a.request
+	request.Object, request.Name, request.Namespace = runtime.RawExtension{}, "", ""
+	b, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	tree, err := decodeTree(b)
+	if err != nil {
+		return nil, err
+	}
+	delete(tree, "object") // null, and to be the object
+	var out [][2]*ast.Term
+	for k, v := range tree {
+		value, err := ast.InterfaceToValue(v)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, [2]*ast.Term{ast.InternedTerm(k), ast.NewTerm(value)})
+	}
+	w.envelopes[key] = out
+	return out, nil
 }
 
 // path leads from a path in the reviewed object to one in the object that the
@@ -285,19 +357,25 @@ func (a *admission) path(path string) string {
 	switch {
 	case a.given == nil:
 		return path
-	case a.implied == nil:
-		return FormatPath(a.given, relocate(a.tree, a.given, steps))
-	case a.implied.source == nil:
+	case a.implied != nil && a.implied.source == nil:
 		return ""
-	case madeUp(steps):
-		return FormatPath(a.given, a.implied.source)
 	}
-	var template any = a.given
+	given, errGiven := decodeTree(a.given)
+	tree, errTree := decodeTree(a.request.Object.Raw)
+	switch {
+	case errGiven != nil || errTree != nil:
+		return ""
+	case a.implied == nil:
+		return FormatPath(given, relocate(tree, given, steps))
+	case madeUp(steps):
+		return FormatPath(given, a.implied.source)
+	}
+	var template any = given
 	for _, s := range a.implied.source {
 		m, _ := template.(map[string]any)
 		template = m[s]
 	}
-	return FormatPath(a.given, append(slices.Clone(a.implied.source), relocate(a.tree, template, steps)...))
+	return FormatPath(given, append(slices.Clone(a.implied.source), relocate(tree, template, steps)...))
 }
 
 // madeUp tells fields that expansion itself writes (pkg/expansion,
@@ -309,43 +387,19 @@ func madeUp(steps []string) bool {
 	return len(steps) > 1 && steps[0] == "metadata" && slices.Contains([]string{"name", "namespace", "ownerReferences"}, steps[1])
 }
 
-// screenInput is the review as Gatekeeper's Rego driver converts it: through
-// JSON, so that numbers are float64 (driver.go, Query). It is made once for all
-// templates.
-func (a *admission) screenInput() (ast.Value, error) {
-	if a.review != nil {
-		return a.review, nil
-	}
-	// All but the object goes through JSON; the object came that way.
-	envelope := *a.request
-	envelope.Object = runtime.RawExtension{}
-	b, err := json.Marshal(envelope)
-	if err != nil {
-		return nil, err
-	}
-	m := map[string]any{}
-	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, err
-	}
-	m["object"] = a.tree
-	m["namespaceObject"] = a.namespaceMap
-	a.review, err = ast.InterfaceToValue(m)
-	return a.review, err
-}
-
 // augmented is the request in the form that the framework's client takes.
 func (a *admission) augmented() any {
 	if a.implied != nil {
 		return &target.AugmentedUnstructured{
 			Object:    *a.implied.Obj,
-			Namespace: a.namespace,
+			Namespace: a.namespace.typed,
 			Operation: a.request.Operation,
 			Source:    mutationtypes.SourceTypeGenerated,
 		}
 	}
 	return &target.AugmentedReview{
 		AdmissionRequest: a.request,
-		Namespace:        a.namespace,
+		Namespace:        a.namespace.typed,
 		Source:           mutationtypes.SourceTypeOriginal,
 		IsAdmission:      true,
 	}

@@ -80,7 +80,11 @@ func (s *Set) loadInventory(objs []*object.Object, namespaces []*corev1.Namespac
 			continue // without version or kind; the API server knows none such
 		}
 		out.objects = append(out.objects, u)
-		insert(tree, path, a.tree)
+		data, err := decodeTree(a.raw)
+		if err != nil {
+			return nil, err
+		}
+		insert(tree, path, data)
 	}
 	var err error
 	out.store, out.txn, err = newStore(tree)

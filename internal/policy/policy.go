@@ -27,14 +27,19 @@ import (
 	"sync"
 	"time"
 
+	"github.com/open-policy-agent/opa/v1/ast"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/object"
 )
 
-// DefaultBudget is the time that one policy may take over one object.
-const DefaultBudget = 5 * time.Second
+// DefaultBudget is the time that one policy may take over one object, and
+// DefaultMemory what policies may have in use, in bytes.
+const (
+	DefaultBudget = 5 * time.Second
+	DefaultMemory = 1 << 30
+)
 
 // Ids of the findings about policies themselves.
 const (
@@ -59,6 +64,9 @@ type Options struct {
 	// Budget is the time that one policy may take over one object;
 	// 0 is DefaultBudget.
 	Budget time.Duration
+	// Memory is how much a review's policies may have in use, in bytes; 0 is
+	// DefaultMemory. What passes it ends the policy that has run longest then.
+	Memory uint64
 }
 
 // Set is a number of policies, ready to review. It is safe for concurrent use.
@@ -67,11 +75,17 @@ type Set struct {
 	// look into the inventory.
 	policies, referential []*policy
 
+	// program is policies compiled together, as far as that can be; parameters
+	// are those of its units.
+	program    *program
+	parameters *ast.Term
+
 	scope    *scope
 	mutation *mutationWebhook // nil when there are no mutators
 	expander *expander        // nil when there are no ExpansionTemplates
 	empty    *loaded          // the inventory of policies that do not look into it
 	budget   time.Duration
+	memory   uint64
 	memo     sync.Map // memoKey to []Violation without Object, but for a mutator's
 }
 
@@ -82,6 +96,7 @@ type Set struct {
 type Compiler struct {
 	sets      sync.Map // fingerprint to func() compiled
 	templates sync.Map // fingerprint to func() *template
+	programs  sync.Map // fingerprint to func() *program
 }
 
 type fingerprint [sha256.Size]byte
@@ -106,6 +121,9 @@ func (c *Compiler) Compile(p Policies, opts Options) (*Set, []diag.Finding) {
 	if opts.Budget == 0 {
 		opts.Budget = DefaultBudget
 	}
+	if opts.Memory == 0 {
+		opts.Memory = DefaultMemory
+	}
 	once, _ := c.sets.LoadOrStore(p.fingerprint(), sync.OnceValue(func() compiled {
 		return c.compile(p, opts)
 	}))
@@ -129,7 +147,7 @@ func (c *Compiler) compile(p Policies, opts Options) compiled {
 	}
 	_ = g.Wait()
 
-	s := &Set{budget: opts.Budget}
+	s := &Set{budget: opts.Budget, memory: opts.Memory}
 	take := func(found []diag.Finding) { findings = append(findings, found...) }
 	var found []diag.Finding
 	s.scope, found = compileScope(p.Config, p.SyncSets)
@@ -160,6 +178,7 @@ func (c *Compiler) compile(p Policies, opts Options) compiled {
 	byName := func(a, b *policy) int { return strings.Compare(a.name, b.name) }
 	slices.SortFunc(s.policies, byName)
 	slices.SortFunc(s.referential, byName)
+	s.program, s.parameters = c.program(s.policies)
 	return compiled{s, diag.Group(findings)}
 }
 
@@ -199,8 +218,11 @@ type compiledPolicy struct {
 // policy compiles one template, or takes what was compiled before, and adds
 // its Constraints.
 func (c *Compiler) policy(o *object.Object, constraints []*object.Object, opts Options) compiledPolicy {
-	once, _ := c.templates.LoadOrStore(hashObjects([]*object.Object{o}), sync.OnceValue(func() *template {
-		return compileTemplate(o, opts)
+	key := hashObjects([]*object.Object{o})
+	once, _ := c.templates.LoadOrStore(key, sync.OnceValue(func() *template {
+		t := compileTemplate(o, opts)
+		t.fingerprint = key
+		return t
 	}))
 	t := once.(func() *template)()
 	if len(t.findings) > 0 {
@@ -208,6 +230,25 @@ func (c *Compiler) policy(o *object.Object, constraints []*object.Object, opts O
 	}
 	p, findings := newPolicy(context.Background(), t, constraints)
 	return compiledPolicy{p, findings}
+}
+
+// program compiles policies together, or takes what was compiled before:
+// parameters are no part of a program.
+func (c *Compiler) program(policies []*policy) (*program, *ast.Term) {
+	h := sha256.New()
+	var parameters [][2]*ast.Term
+	for _, p := range policies {
+		fmt.Fprintln(h, p.fingerprint, len(p.constraints))
+		for i, c := range p.constraints {
+			if c.parameters != nil {
+				parameters = append(parameters, [2]*ast.Term{ast.StringTerm(unitKey{p.fingerprint, i}.name()), c.parameters})
+			}
+		}
+	}
+	var key fingerprint
+	h.Sum(key[:0])
+	once, _ := c.programs.LoadOrStore(key, sync.OnceValue(func() *program { return compileProgram(policies) }))
+	return once.(func() *program)(), ast.NewTerm(ast.NewObject(parameters...))
 }
 
 // hashObjects is a fingerprint of lists of objects; where one list ends counts.

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/controller/config/process"
+	"github.com/open-policy-agent/opa/v1/ast"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/contain-platform/contain/internal/object"
@@ -44,25 +45,7 @@ type job struct {
 // Object is the mutator.
 func (s *Set) Review(ctx context.Context, objs, cluster []*object.Object) ([]Violation, error) {
 	keys, jobs := s.plan(objs, cluster)
-	var next atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
-		g.Go(func() error {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(jobs) {
-					return nil
-				}
-				if err := ctx.Err(); err != nil {
-					return err
-				}
-				j := jobs[i]
-				j.violations = s.judge(j)
-				s.memo.Store(j.key, j.violations)
-			}
-		})
-	}
-	if err := g.Wait(); err != nil {
+	if err := s.work(ctx, jobs); err != nil {
 		return nil, err
 	}
 	var out []Violation
@@ -84,6 +67,46 @@ func (s *Set) Review(ctx context.Context, objs, cluster []*object.Object) ([]Vio
 	out = append(out, failed.violations()...)
 	slices.SortStableFunc(out, compareViolations) // for determinism
 	return out, nil
+}
+
+// worker is one goroutine of a review.
+type worker struct {
+	set       *Set
+	guard     guard
+	values    valueReader
+	envelopes map[envelopeKey][][2]*ast.Term
+}
+
+// work does the jobs, as many at a time as there are processors.
+func (s *Set) work(ctx context.Context, jobs []*job) error {
+	var next atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	var guards []*guard
+	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
+		w := &worker{set: s, envelopes: map[envelopeKey][][2]*ast.Term{}}
+		guards = append(guards, &w.guard)
+		g.Go(func() error {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(jobs) {
+					return nil
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				j := jobs[i]
+				j.violations = w.judge(j)
+				s.memo.Store(j.key, j.violations)
+			}
+		})
+	}
+	if len(guards) == 0 {
+		return nil
+	}
+	done := make(chan struct{})
+	defer close(done)
+	go watch(guards, s.budget, s.memory, done)
+	return g.Wait()
 }
 
 // plan finds what this Set has not judged yet.
@@ -120,8 +143,8 @@ func (s *Set) plan(objs, cluster []*object.Object) ([][]memoKey, []*job) {
 }
 
 // judge reviews one object, and what it will make, against the job's policies.
-func (s *Set) judge(j *job) []Violation {
-	all, err := s.admit(j.object, j.namespace)
+func (w *worker) judge(j *job) []Violation {
+	all, err := w.admit(j.object, j.namespace)
 	var mutating *mutationFailure
 	var expanding *expansionFailure
 	switch {
@@ -139,8 +162,8 @@ func (s *Set) judge(j *job) []Violation {
 			continue
 		}
 		for _, a := range all {
-			if p.onCreate() {
-				out = append(out, s.one(j, p, a)...)
+			if p.onCreate() && p.about(a.request.Kind.Group, a.request.Kind.Kind) {
+				out = append(out, w.one(j, p, a)...)
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/open-policy-agent/frameworks/constraint/pkg/core/templates"
 	"github.com/open-policy-agent/frameworks/constraint/pkg/regorewriter"
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -35,6 +36,8 @@ type screen struct {
 	query    ast.Body
 	// referential is set when the rule looks into data.inventory.
 	referential bool
+	// source is what a program makes of the modules; nil when it cannot.
+	source *source
 	// row and col are where the rule named violation stands.
 	row, col int
 }
@@ -107,7 +110,8 @@ func compileScreen(src *regoschema.Source) (*screen, []problem) {
 	if len(problems) > 0 {
 		return nil, problems
 	}
-	compiler, problems := compileModules(modules)
+	texts := append([]string{src.Rego}, src.Libs...)
+	compiler, source, problems := compileModules(modules, texts)
 	if len(problems) > 0 {
 		return nil, problems
 	}
@@ -119,7 +123,7 @@ func compileScreen(src *regoschema.Source) (*screen, []problem) {
 	if err != nil {
 		return nil, hookProblem(modules[0])
 	}
-	s := &screen{compiler: compiler, query: query, referential: readsInventory(compiler)}
+	s := &screen{compiler: compiler, query: query, referential: readsInventory(compiler), source: source}
 	s.row, s.col = violationPlace(modules[0])
 	return s, nil
 }
@@ -141,39 +145,44 @@ func readsInventory(c *ast.Compiler) bool {
 
 // compileModules moves the modules to the driver's packages, as
 // parseConstraintTemplateTarget does, and compiles them.
-func compileModules(modules []*ast.Module) (*ast.Compiler, []problem) {
+func compileModules(modules []*ast.Module, texts []string) (*ast.Compiler, *source, []problem) {
 	rr, err := regorewriter.New(regorewriter.NewPackagePrefixer(libPrefix), []string{"data.lib"}, []string{"data.inventory"})
 	if err != nil {
-		return nil, problemsOf(0, err)
+		return nil, nil, problemsOf(0, err)
 	}
 	rule := modules[0]
 	rule.Package.Path = ast.Ref{ast.VarTerm("data"), ast.StringTerm(templatePackage)}
 	if !slices.ContainsFunc(rule.Rules, func(r *ast.Rule) bool { return r.Head.Name == "violation" }) {
 		l := rule.Package.Location
-		return nil, []problem{{FindingRego, "there is no rule named violation", 0, l.Row, l.Col}}
+		return nil, nil, []problem{{FindingRego, "there is no rule named violation", 0, l.Row, l.Col}}
 	}
 	rr.AddEntryPointModule(moduleName(0), rule)
 	for i, m := range modules[1:] {
 		if err := rr.AddLib(moduleName(i+1), m); err != nil {
-			return nil, problemsOf(i+1, err)
+			return nil, nil, problemsOf(i+1, err)
 		}
 	}
 	// Where a reference leaves the template the rewriter does not say.
 	if problems := foreignRefs(modules); len(problems) > 0 {
-		return nil, problems
+		return nil, nil, problems
 	}
 	if _, err := rr.Rewrite(); err != nil {
-		return nil, problemsOf(0, err)
+		return nil, nil, problemsOf(0, err)
 	}
+	pristine := make([]*ast.Module, len(modules))
+	for i, m := range modules {
+		pristine[i] = m.Copy()
+	}
+	source := programSource(pristine, texts)
 	byName := map[string]*ast.Module{}
 	for i, m := range modules {
 		byName[moduleName(i)] = m
 	}
 	compiler := ast.NewCompiler().WithCapabilities(capabilities()).WithEnablePrintStatements(false)
 	if compiler.Compile(byName); compiler.Failed() {
-		return nil, problemsOf(0, compiler.Errors)
+		return nil, nil, problemsOf(0, compiler.Errors)
 	}
-	return compiler, nil
+	return compiler, source, nil
 }
 
 // outcome is what a screen saw.
@@ -181,33 +190,39 @@ type outcome struct {
 	hit bool
 	// err is an error of evaluation, which Gatekeeper reports as a violation.
 	err error
-	// late is set when the budget ran out.
-	late bool
+	// late and large are set when the budget of time or memory ran out.
+	late, large bool
 }
 
 // eval asks whether the template may find a violation of one Constraint.
 // review is the admission review as the driver would pass it.
-func (s *screen) eval(ctx context.Context, data *loaded, review, parameters ast.Value, budget time.Duration) outcome {
-	input := ast.NewObject(
-		[2]*ast.Term{ast.InternedTerm("review"), ast.NewTerm(review)},
-		[2]*ast.Term{ast.InternedTerm("parameters"), ast.NewTerm(parameters)},
-	)
-	cancel := topdown.NewCancel()
-	timer := time.AfterFunc(budget, cancel.Cancel)
-	defer timer.Stop()
+func (s *screen) eval(g *guard, data *loaded, review, parameters *ast.Term) outcome {
+	input := ast.NewTerm(ast.NewObject(
+		[2]*ast.Term{ast.InternedTerm("review"), review},
+		[2]*ast.Term{ast.InternedTerm("parameters"), parameters},
+	))
+	return run(g, topdown.NewQuery(s.query).WithCompiler(s.compiler), data, input)
+}
+
+// run evaluates a query to its end. Time is not read: no policy may ask for it.
+func run(g *guard, q *topdown.Query, data *loaded, input *ast.Term) outcome {
 	var saw outcome
-	saw.err = topdown.NewQuery(s.query).
-		WithCompiler(s.compiler).
+	g.begin()
+	defer g.end()
+	saw.err = q.
 		WithStore(data.store).
 		WithTransaction(data.txn).
-		WithInput(ast.NewTerm(input)).
-		WithCancel(cancel).
-		Iter(ctx, func(topdown.QueryResult) error {
+		WithInput(input).
+		WithCancel(g).
+		WithMetrics(metrics.NoOp()).
+		WithTime(time.Unix(0, 1)).
+		Iter(context.Background(), func(topdown.QueryResult) error {
 			saw.hit = true
 			return nil
 		})
 	if saw.err != nil {
-		saw.hit, saw.late = true, cancel.Cancelled()
+		saw.hit = true
+		saw.late, saw.large = g.why()
 	}
 	return saw
 }
@@ -216,7 +231,7 @@ func (s *screen) eval(ctx context.Context, data *loaded, review, parameters ast.
 // compiles nothing, and keeps what the client passes on: Constraints with the
 // defaults of the template's schema.
 type screenDriver struct {
-	defaulted map[string]ast.Value // parameters by Constraint name
+	defaulted map[string]*ast.Term // parameters by Constraint name
 }
 
 var _ drivers.Driver = (*screenDriver)(nil)
@@ -235,7 +250,7 @@ func (d *screenDriver) AddConstraint(_ context.Context, c *unstructured.Unstruct
 	if err != nil {
 		return err
 	}
-	d.defaulted[c.GetName()] = v
+	d.defaulted[c.GetName()] = ast.NewTerm(v)
 	return nil
 }
 

@@ -173,6 +173,24 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// A policy that builds a value without bounds is stopped before the process
+// is, and the others give their verdicts.
+func TestMemoryBudget(t *testing.T) {
+	set := broken(t, `
+          violation contains {"msg": "m"} if {
+            all := [x |
+              some a in numbers.range(1, 5000)
+              some b in numbers.range(1, 5000)
+              x := sprintf("%d and %d", [a, b])
+            ]
+            count(all) == 1
+          }`, policy.Options{Budget: time.Minute, Memory: 16 << 20})
+	vs := review(t, set, fromYAML(t, world)[:1])
+	if len(vs) != 1 || !vs[0].Failed || vs[0].Action != policy.Deny || vs[0].Message != "the policy needs more than 16 MiB of memory" {
+		t.Fatalf("%+v", vs)
+	}
+}
+
 // An error of evaluation is an error of the build even where admission would
 // only take note of it, at the Rego's line.
 func TestEvaluationError(t *testing.T) {

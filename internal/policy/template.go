@@ -34,13 +34,14 @@ import (
 type template struct {
 	findings []diag.Finding
 
-	object  *object.Object
-	decoded *templates.ConstraintTemplate
-	engine  string  // name of the driver that Gatekeeper takes
-	screen  *screen // of Rego alone
-	vap     bool    // of CEL: Gatekeeper makes a ValidatingAdmissionPolicy of it
-	rule    string  // rule id
-	locate  func(string, int) (diag.Position, bool)
+	fingerprint fingerprint
+	object      *object.Object
+	decoded     *templates.ConstraintTemplate
+	engine      string  // name of the driver that Gatekeeper takes
+	screen      *screen // of Rego alone
+	vap         bool    // of CEL: Gatekeeper makes a ValidatingAdmissionPolicy of it
+	rule        string  // rule id
+	locate      func(string, int) (diag.Position, bool)
 }
 
 // policy is a template with its Constraints.
@@ -48,6 +49,7 @@ type policy struct {
 	*template
 	name        string
 	constraints []*constraint
+	kinds       []match.Kinds // that some Constraint is about; nil for every kind
 	// judge is Gatekeeper's own client with this one template. It is made when
 	// something is to be judged: most policies of most platforms find nothing.
 	judge func() (*client.Client, error)
@@ -62,7 +64,7 @@ func (t *template) referential() bool { return t.screen != nil && t.screen.refer
 type constraint struct {
 	object     *unstructured.Unstructured // as the user wrote it, for judge
 	match      *match.Match               // nil matches everything
-	parameters ast.Value                  // with the schema's defaults, for screen
+	parameters *ast.Term                  // with the schema's defaults, for screen
 }
 
 // ruleAnnotation names the rule on templates that are made of a rule directory.
@@ -171,7 +173,7 @@ func newPolicy(ctx context.Context, t *template, objs []*object.Object) (*policy
 	refuse := func(err error) []diag.Finding {
 		return []diag.Finding{refusedTemplate(t.object, err)}
 	}
-	d := &screenDriver{defaulted: map[string]ast.Value{}}
+	d := &screenDriver{defaulted: map[string]*ast.Term{}}
 	c, err := newClient(d, webhookPoint, util.VAPEnforcementPoint)
 	if err != nil {
 		return nil, refuse(err)
@@ -196,12 +198,36 @@ func newPolicy(ctx context.Context, t *template, objs []*object.Object) (*policy
 		}
 		p.constraints = append(p.constraints, &constraint{u, m, d.defaulted[o.Name]})
 	}
+	p.kinds = kindsOf(p.constraints)
 	p.judge = sync.OnceValues(func() (*client.Client, error) { return newJudge(ctx, p, p.constraints, webhookPoint) })
 	p.judgeVAP = sync.OnceValues(func() (*client.Client, error) { return newVAPJudge(ctx, p) })
 	p.judgeVAPNamespace = sync.OnceValues(func() (*client.Client, error) {
 		return newVAPJudge(ctx, p, "namespaces", "excludedNamespaces")
 	})
 	return p, findings
+}
+
+// kindsOf joins the kinds of Constraints.
+func kindsOf(constraints []*constraint) []match.Kinds {
+	var out []match.Kinds
+	for _, c := range constraints {
+		if c.match == nil || len(c.match.Kinds) == 0 {
+			return nil
+		}
+		out = append(out, c.match.Kinds...)
+	}
+	return out
+}
+
+// about tells whether some Constraint may be about a kind, as kindsMatch of
+// gatekeeper's pkg/mutation/match; it is the first thing that a match looks at.
+func (p *policy) about(group, kind string) bool {
+	among := func(list []string, s string) bool {
+		return len(list) == 0 || slices.Contains(list, match.Wildcard) || slices.Contains(list, s)
+	}
+	return p.kinds == nil || slices.ContainsFunc(p.kinds, func(k match.Kinds) bool {
+		return among(k.Kinds, kind) && among(k.APIGroups, group)
+	})
 }
 
 // newJudge is a client for one enforcement point, with Gatekeeper's own drivers.

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,20 +18,23 @@ import (
 
 // one reviews one object against one policy. What panics below it, ours or a
 // library's, is a violation of that policy.
-func (s *Set) one(j *job, p *policy, a *admission) (out []Violation) {
+func (w *worker) one(j *job, p *policy, a *admission) (out []Violation) {
 	defer func() {
 		if r := recover(); r != nil {
+			a.memory = memory{}
 			out = []Violation{p.failure(fmt.Sprintf("the policy panicked: %v", r), nil)}
 		}
 	}()
-	saw := s.look(j, p, a)
+	saw := w.look(j, p, a)
 	switch {
 	case saw.late:
-		return []Violation{p.failure(s.tooLong(), runtimePlace(p.name, saw.err, p.locate))}
+		return []Violation{p.failure(w.set.tooLong(), runtimePlace(p.name, saw.err, p.locate))}
+	case saw.large:
+		return []Violation{p.failure(w.set.tooLarge(), runtimePlace(p.name, saw.err, p.locate))}
 	case !saw.hit:
 		return nil
 	}
-	out = s.ask(j, p, a)
+	out = w.ask(j, p, a)
 	if saw.err != nil {
 		for i := range out {
 			out[i].Failed = true
@@ -43,9 +45,9 @@ func (s *Set) one(j *job, p *policy, a *admission) (out []Violation) {
 }
 
 // look tells whether there may be something to report.
-func (s *Set) look(j *job, p *policy, a *admission) outcome {
+func (w *worker) look(j *job, p *policy, a *admission) outcome {
 	var all outcome
-	for _, c := range p.constraints {
+	for i, c := range p.constraints {
 		matched, sure := p.matches(c, a)
 		switch {
 		case !matched:
@@ -56,18 +58,8 @@ func (s *Set) look(j *job, p *policy, a *admission) outcome {
 		case p.screen == nil:
 			return outcome{hit: true}
 		}
-		review, err := a.screenInput()
-		if err != nil {
-			return outcome{hit: true}
-		}
-		data := s.empty
-		if p.referential() {
-			if data, err = j.inventory.load(); err != nil {
-				return outcome{hit: true}
-			}
-		}
-		saw := p.screen.eval(context.Background(), data, review, c.parameters, s.budget)
-		if saw.late {
+		saw := w.screened(j, p, i, a)
+		if saw.late || saw.large {
 			return saw
 		}
 		all.hit = all.hit || saw.hit
@@ -76,6 +68,25 @@ func (s *Set) look(j *job, p *policy, a *admission) outcome {
 		}
 	}
 	return all
+}
+
+// screened asks the program where it has the policy, else its own screen. What
+// goes wrong in the program is seen again by the screen, which says where.
+func (w *worker) screened(j *job, p *policy, i int, a *admission) outcome {
+	data := w.set.empty
+	if p.referential() {
+		var err error
+		if data, err = j.inventory.load(); err != nil {
+			return outcome{hit: true}
+		}
+	}
+	if k := (unitKey{p.fingerprint, i}); w.set.program.has(k) {
+		saw := w.set.program.look(&w.guard, &a.memory, k, data, a.input)
+		if saw.err == nil || saw.late || saw.large {
+			return saw
+		}
+	}
+	return p.screen.eval(&w.guard, data, a.review, p.constraints[i].parameters)
 }
 
 // matches tells whether the Constraint is about the object. A match that fails
@@ -92,39 +103,42 @@ func (p *policy) matches(c *constraint, a *admission) (matched, sure bool) {
 }
 
 // ask gets Gatekeeper's verdict.
-func (s *Set) ask(j *job, p *policy, a *admission) []Violation {
+func (w *worker) ask(j *job, p *policy, a *admission) []Violation {
 	webhook := p.judge
 	if p.referential() {
 		webhook = func() (*client.Client, error) { return j.inventory.client(p) }
 	}
-	out := s.verdict(p, a, webhook, webhookPoint)
+	out := w.verdict(p, a, webhook, webhookPoint)
 	if p.asVAP(a) {
 		vap := p.judgeVAP
 		if isNamespaceTree(a) {
 			vap = p.judgeVAPNamespace
 		}
-		out = strictestOf(append(out, s.verdict(p, a, vap, util.VAPEnforcementPoint)...))
+		out = strictestOf(append(out, w.verdict(p, a, vap, util.VAPEnforcementPoint)...))
 	}
 	return out
 }
 
 // verdict asks one client at one enforcement point.
-func (s *Set) verdict(p *policy, a *admission, judge func() (*client.Client, error), point string) []Violation {
+func (w *worker) verdict(p *policy, a *admission, judge func() (*client.Client, error), point string) []Violation {
 	c, err := judge()
 	if err != nil {
 		return []Violation{p.failure(plain(err), nil)}
 	}
-	// The budget is for evaluation; a screen that was in time leaves no doubt
-	// that this is, but CEL had no screen.
-	ctx, cancel := context.WithTimeout(context.Background(), s.budget)
+	// A screen that was in time leaves no doubt that this is, but CEL had none.
+	w.guard.begin()
+	defer w.guard.end()
+	ctx, cancel := w.guard.withContext()
 	defer cancel()
 	opts := []reviews.ReviewOpt{reviews.EnforcementPoint(point)}
-	if a.namespaceMap != nil {
-		opts = append(opts, reviews.Namespace(a.namespaceMap))
+	if a.namespace.tree != nil {
+		opts = append(opts, reviews.Namespace(a.namespace.tree))
 	}
 	responses, err := c.Review(ctx, a.augmented(), opts...)
-	if ctx.Err() != nil {
-		return []Violation{p.failure(s.tooLong(), nil)}
+	if late, large := w.guard.why(); late {
+		return []Violation{p.failure(w.set.tooLong(), nil)}
+	} else if large {
+		return []Violation{p.failure(w.set.tooLarge(), nil)}
 	}
 	if err != nil {
 		return []Violation{p.broken(err)}
@@ -229,3 +243,7 @@ func (p *policy) broken(err error) Violation {
 }
 
 func (s *Set) tooLong() string { return fmt.Sprintf("the policy did not end within %v", s.budget) }
+
+func (s *Set) tooLarge() string {
+	return fmt.Sprintf("the policy needs more than %d MiB of memory", s.memory>>20)
+}
