@@ -45,7 +45,7 @@ func psaPods(r *rand.Rand) []psaPod {
 		for _, c := range all {
 			add(start, c)
 		}
-		for range 200 {
+		for range 80 {
 			cs := make([]change, 2+r.IntN(6))
 			for i := range cs {
 				cs[i] = all[r.IntN(len(all))]

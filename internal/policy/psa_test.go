@@ -317,7 +317,7 @@ func TestPodSecurityTemplates(t *testing.T) {
 	set := atProfile(t, "restricted")
 	pods := psaPods(rand.New(rand.NewPCG(3, 4))) // for determinism
 	n := 0
-	for i := 0; i < len(pods); i += 23 {
+	for i := 0; i < len(pods); i += 47 {
 		p := pods[i]
 		asPod := fromTyped(t, p.pod)
 		template := map[string]any{"metadata": asPod.Tree()["metadata"], "spec": asPod.Tree()["spec"]}
