@@ -14,6 +14,7 @@ import (
 func newBootstrap(e Env) *cobra.Command {
 	var o bootstrap.Options
 	var keys []string
+	var date string
 	c := &cobra.Command{
 		Use:   "bootstrap CLUSTER [DIR] --url oci://HOST/PATH --key KEY.pub",
 		Short: "Print the manifests that point a fresh cluster's Flux at its artifact",
@@ -39,6 +40,9 @@ Kustomization. --url is where contain push put the platform.`,
 				return err
 			}
 			in.Clusters = args[:1]
+			if in.Date, err = e.date(date); err != nil {
+				return err
+			}
 			r, err := pipeline.Run(c.Context(), in, pipeline.Vet)
 			if err != nil {
 				return err
@@ -47,18 +51,10 @@ Kustomization. --url is where contain push put the platform.`,
 				return err
 			}
 			o.Cluster, o.Platform = args[0], r.Platform.Name
-			objs, err := bootstrap.Objects(o)
-			if err != nil {
-				return usageError{err}
-			}
-			for _, obj := range objs {
-				if _, err := fmt.Fprintf(e.Stdout, "---\n%s", obj.YAML()); err != nil {
-					return environmentError{err}
-				}
-			}
-			return nil
+			return e.bootstrapObjects(o)
 		},
 	}
+	dateFlag(c, &date)
 	c.Flags().StringVar(&o.URL, "url", "", "where the platform was pushed, oci://HOST/PATH")
 	c.Flags().StringArrayVar(&keys, "key", nil, "public key that signatures are verified with; may be given more than once")
 	c.Flags().StringVar(&o.Tag, "tag", "latest", "tag that the cluster follows")
@@ -66,4 +62,17 @@ Kustomization. --url is where contain push put the platform.`,
 	c.Flags().StringVar(&o.PullSecret, "pull-secret", "", "Secret in flux-system with the registry's credentials")
 	c.Flags().BoolVar(&o.Insecure, "insecure", false, "the registry speaks plain HTTP")
 	return c
+}
+
+func (e Env) bootstrapObjects(o bootstrap.Options) error {
+	objs, err := bootstrap.Objects(o)
+	if err != nil {
+		return usageError{err}
+	}
+	for _, obj := range objs {
+		if _, err := fmt.Fprintf(e.Stdout, "---\n%s", obj.YAML()); err != nil {
+			return environmentError{err}
+		}
+	}
+	return nil
 }

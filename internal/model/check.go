@@ -105,9 +105,9 @@ func (c *checker) one(set Variants, required bool, path ...string) {
 // releaseName is the repository of the release index, beside the clusters'.
 const releaseName = "release"
 
-// productionWorkers is what a production cluster needs at least, so that one
+// ProductionWorkers is what a production cluster needs at least, so that one
 // failure zone of three may be lost while another is drained.
-const productionWorkers = 6
+const ProductionWorkers = 6
 
 func (c *checker) clusters() {
 	for _, name := range slices.Sorted(maps.Keys(c.p.Clusters)) {
@@ -117,9 +117,9 @@ func (c *checker) clusters() {
 		}
 		c.one(cl.Infrastructure.Providers, true, "platform", "clusters", name, "infrastructure")
 		w := cl.Infrastructure.Workers
-		if c.p.Environments[cl.Environment].Production && w.Count < productionWorkers && w.Waiver == nil {
+		if c.p.Environments[cl.Environment].Production && w.Count < ProductionWorkers && w.Waiver == nil {
 			c.add("model/production-workers",
-				fmt.Sprintf("a production cluster has at least %d workers, this one has %d", productionWorkers, w.Count),
+				fmt.Sprintf("a production cluster has at least %d workers, this one has %d", ProductionWorkers, w.Count),
 				"raise the count, or say who answers for it in workers.waiver",
 				"platform", "clusters", name, "infrastructure", "workers", "count")
 		}

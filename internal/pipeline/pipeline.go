@@ -114,7 +114,7 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 		return r, err
 	}
 	found = slices.Concat(found, verdicts, gov.judge(whole))
-	if len(in.Clusters) == 0 {
+	if len(in.Clusters) == 0 && len(broken(found)) == 0 {
 		found = append(found, gov.book.Unused()...)
 	}
 	r.Waivers = gov.book.InEffect()

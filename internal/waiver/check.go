@@ -42,10 +42,23 @@ func (b *Book) check() []diag.Finding {
 			f.Cluster = name
 			out = append(out, *f)
 		}
-		b.workers = append(b.workers, diag.InEffect{
-			Waiver: diag.Waiver{Name: model.Path(path[1 : len(path)-1]...), Owner: w.Owner, Reason: w.Reason, Expires: w.Expires},
-			Rule:   "model/production-workers", Used: 1, Soon: b.soon(w.Expires),
-		})
+		b.workers = append(b.workers, b.worker(name, *w))
+	}
+	return out
+}
+
+// worker is the waiver that stands beside a cluster's workers.
+func (b *Book) worker(cluster string, w model.Waiver) diag.InEffect {
+	c := b.p.Clusters[cluster]
+	out := diag.InEffect{
+		Waiver: diag.Waiver{
+			Name:  model.Path("clusters", cluster, "infrastructure", "workers", "waiver"),
+			Owner: w.Owner, Reason: w.Reason, Expires: w.Expires,
+		},
+		Rule: "model/production-workers", Soon: b.soon(w.Expires),
+	}
+	if b.p.Environments[c.Environment].Production && c.Infrastructure.Workers.Count < model.ProductionWorkers {
+		out.Used = 1
 	}
 	return out
 }
@@ -162,6 +175,14 @@ func (b *Book) Unused() []diag.Finding {
 			f := finding("waiver/unused", fmt.Sprintf("waiver %s lets nothing pass", w.name), "remove it: what it was for is repaired, or it never matched", w.name)
 			f.Severity = diag.Warning
 			out = append(out, f)
+		}
+	}
+	for _, w := range b.workers {
+		if w.Used == 0 {
+			out = append(out, diag.Finding{
+				ID: "waiver/unused", Severity: diag.Warning, Path: "platform." + w.Name,
+				Message: "the waiver lets nothing pass", Hint: "remove it: the cluster has workers enough, or is not for production",
+			})
 		}
 	}
 	return out

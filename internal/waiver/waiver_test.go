@@ -2,6 +2,7 @@ package waiver_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -206,4 +207,43 @@ func TestInEffect(t *testing.T) {
 	if diff := cmp.Diff(want, diag.Summary(b.InEffect())); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// The waiver beside a cluster's workers is listed and ends as the others do, and
+// is unused where no rule asks for more workers.
+func TestWorkers(t *testing.T) {
+	const cluster = `{"environment": %q, "infrastructure": {"metal": {}, "workers": {"count": %d, "waiver": {` + who + `}}}}`
+	text := fmt.Sprintf(`{"policies": {"date": %%q}, "environments": {"prod": {"production": true}, "test": {}}, "clusters": {"small": `+cluster+`, "large": `+cluster+`, "test": `+cluster+`}}`,
+		"prod", 3, "prod", 6, "test", 3)
+	at := func(date string) (*waiver.Book, []string) {
+		p := &model.Platform{}
+		if err := json.Unmarshal(fmt.Appendf(nil, text, date), p); err != nil {
+			t.Fatal(err)
+		}
+		b, found := waiver.Open(p, rules)
+		return b, said(found)
+	}
+	b, found := at("2027-01-31")
+	want := []string{
+		"waiver/unused platform.clusters.large.infrastructure.workers.waiver",
+		"waiver/unused platform.clusters.test.infrastructure.workers.waiver",
+	}
+	if diff := cmp.Diff(want, said(b.Unused())); len(found) > 0 || diff != "" {
+		t.Error(found, diff)
+	}
+	if got := len(b.InEffect()); got != 3 {
+		t.Errorf("%d are listed", got)
+	}
+	_, found = at("2027-02-01")
+	if len(found) != 3 || found[0] != "waiver/expired platform.clusters.large.infrastructure.workers.waiver.expires" {
+		t.Error(found)
+	}
+}
+
+func said(found []diag.Finding) []string {
+	var out []string
+	for _, f := range found {
+		out = append(out, f.ID+" "+f.Path)
+	}
+	return out
 }
