@@ -68,12 +68,18 @@ func programSource(modules []*ast.Module, texts []string) *source {
 			}
 		}
 	}
-	if !s.plainUse(s.rule, "review", "parameters") {
+	plain := func(fields ...string) func(field, _ *ast.Term) bool {
+		return func(field, _ *ast.Term) bool {
+			return slices.ContainsFunc(fields, func(f string) bool { return field.Equal(ast.InternedTerm(f)) })
+		}
+	}
+	known := func(r ast.Ref) bool { return s.lib(r) != nil }
+	if !uses(s.rule, plain("review", "parameters"), known) {
 		return nil
 	}
 	for _, l := range s.libs {
 		for _, m := range l.modules {
-			if !s.plainUse(m, "review") {
+			if !uses(m, plain("review"), known) {
 				return nil
 			}
 		}
@@ -84,42 +90,100 @@ func programSource(modules []*ast.Module, texts []string) *source {
 	return s
 }
 
-// plainUse tells whether every mention of input in a module is a reference to
-// one of the fields, and every mention of data one into a library.
-func (s *source) plainUse(m *ast.Module, fields ...string) bool {
+// uses tells whether every mention of input in a module leads to a field that
+// input allows, given the step after it or nil, and every mention of data to
+// what data allows. The mentions that it sees through are references and
+// object.get with a constant path.
+func uses(m *ast.Module, input func(field, next *ast.Term) bool, data func(ast.Ref) bool) bool {
 	ok := true
 	var v *ast.GenericVisitor
+	visit := func(terms []*ast.Term) {
+		for _, t := range terms {
+			v.Walk(t)
+		}
+	}
+	get := func(terms []*ast.Term) bool {
+		path := inputPath(terms)
+		if path == nil {
+			return false
+		}
+		ok = ok && input(path.Elem(0), elem(path, 1))
+		visit(terms[2:])
+		return true
+	}
 	v = ast.NewGenericVisitor(func(x any) bool {
 		switch x := x.(type) {
+		case ast.Call:
+			return get(x) || !ok
+		case *ast.Expr:
+			if terms, isCall := x.Terms.([]*ast.Term); isCall && get(terms) {
+				for _, w := range x.With {
+					v.Walk(w)
+				}
+				return true
+			}
 		case ast.Var:
 			ok = ok && x != "input" && x != "data"
 		case ast.Ref:
 			switch {
 			case x[0].Equal(ast.InputRootDocument):
-				ok = ok && len(x) > 1 && slices.ContainsFunc(fields, func(f string) bool { return x[1].Equal(ast.StringTerm(f)) })
+				ok = ok && len(x) > 1 && input(x[1], step(x, 2))
 			case x[0].Equal(ast.DefaultRootDocument):
-				ok = ok && s.lib(x) != nil
-			case x.HasPrefix(ast.MustParseRef("rego.metadata")):
+				ok = ok && data(x)
+			case len(x) > 1 && x[0].Equal(ast.VarTerm("rego")) && x[1].Equal(ast.StringTerm("metadata")):
 				ok = false // it tells where the rule stands
 			default:
 				v.Walk(x[0])
 			}
-			for _, t := range x[1:] {
-				v.Walk(t)
-			}
+			visit(x[1:])
 			return true
 		}
 		return !ok
 	})
 	for _, imp := range m.Imports {
 		if r, isRef := imp.Path.Value.(ast.Ref); isRef && r[0].Equal(ast.DefaultRootDocument) {
-			ok = ok && s.lib(r) != nil
+			ok = ok && data(r)
 		}
 	}
 	for _, r := range m.Rules {
 		v.Walk(r)
 	}
 	return ok
+}
+
+// inputPath is the path of object.get(input, [...], default); nil for any other
+// call and for a path that does not begin with a string.
+func inputPath(terms []*ast.Term) *ast.Array {
+	if len(terms) < 4 || terms[0].String() != ast.ObjectGet.Name {
+		return nil
+	}
+	if !terms[1].Equal(ast.InputRootDocument) && !terms[1].Equal(ast.NewTerm(ast.InputRootRef)) {
+		return nil
+	}
+	path, ok := terms[2].Value.(*ast.Array)
+	if !ok || path.Len() == 0 {
+		return nil
+	}
+	if _, ok := path.Elem(0).Value.(ast.String); !ok {
+		return nil
+	}
+	return path
+}
+
+// step is a term of a reference; nil beyond its end.
+func step(r ast.Ref, i int) *ast.Term {
+	if i < len(r) {
+		return r[i]
+	}
+	return nil
+}
+
+// elem is an element of an array; nil beyond its end.
+func elem(a *ast.Array, i int) *ast.Term {
+	if i < a.Len() {
+		return a.Elem(i)
+	}
+	return nil
 }
 
 // lib is the library that a reference leads into.
@@ -215,11 +279,49 @@ func (s *source) place(m *ast.Module, path ast.Ref, unit string) (*ast.Module, e
 		if err := rewriteRefs(r, rewrite); err != nil {
 			return nil, err
 		}
+		if unit != "" {
+			rewriteGets(r, at)
+		}
 	}
-	if m.Package.Path = path; !s.placed(m, at) {
+	m.Package.Path = path
+	// What is wrong here would let violations pass, so it is looked at again.
+	own := func(field, next *ast.Term) bool {
+		return !field.Equal(ast.InternedTerm("parameters")) || next != nil && next.Equal(at)
+	}
+	moved := func(r ast.Ref) bool {
+		return slices.ContainsFunc(s.libs, func(l library) bool { return r.HasPrefix(l.moved()) })
+	}
+	if !uses(m, own, moved) {
 		return nil, errNotPlaced
 	}
 	return m, nil
+}
+
+// rewriteGets puts the unit into the path of each object.get(input, ...).
+func rewriteGets(r *ast.Rule, unit *ast.Term) {
+	get := func(terms []*ast.Term) {
+		path := inputPath(terms)
+		if path == nil || !path.Elem(0).Equal(ast.InternedTerm("parameters")) {
+			return
+		}
+		steps := []*ast.Term{path.Elem(0), unit}
+		for i := 1; i < path.Len(); i++ {
+			steps = append(steps, path.Elem(i))
+		}
+		terms[2] = ast.NewTerm(ast.NewArray(steps...)).SetLocation(terms[2].Location)
+	}
+	ast.WalkExprs(r, func(e *ast.Expr) bool {
+		if terms, ok := e.Terms.([]*ast.Term); ok {
+			get(terms)
+		}
+		return false
+	})
+	ast.WalkTerms(r, func(t *ast.Term) bool {
+		if call, ok := t.Value.(ast.Call); ok {
+			get(call)
+		}
+		return false
+	})
 }
 
 var errNotPlaced = errors.New("a reference was not rewritten")
@@ -242,30 +344,6 @@ func rewriteRefs(r *ast.Rule, rewrite func(ast.Ref) (ast.Value, error)) error {
 		return false
 	})
 	return failed
-}
-
-// placed makes sure that every reference was rewritten: what is wrong here would
-// let violations pass.
-func (s *source) placed(m *ast.Module, unit *ast.Term) bool {
-	ok := true
-	see := func(r ast.Ref) bool {
-		switch {
-		case r[0].Equal(ast.InputRootDocument) && r[1].Equal(ast.StringTerm("parameters")):
-			ok = ok && len(r) > 2 && r[2].Equal(unit)
-		case r[0].Equal(ast.DefaultRootDocument):
-			ok = ok && slices.ContainsFunc(s.libs, func(l library) bool { return r.HasPrefix(l.moved()) })
-		}
-		return false
-	}
-	for _, imp := range m.Imports {
-		if r, isRef := imp.Path.Value.(ast.Ref); isRef {
-			see(r)
-		}
-	}
-	for _, r := range m.Rules {
-		ast.WalkRefs(r, see)
-	}
-	return ok
 }
 
 // moved is where the library stands in a program: beside others of its name.
