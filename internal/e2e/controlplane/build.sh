@@ -3,7 +3,7 @@
 # each from the nested module beside this file that pins it.
 #
 #   build.sh controlplane   kube-apiserver, kube-controller-manager, Flux, Gatekeeper
-#   build.sh judges         cosign, gator, cue, crane, opa
+#   build.sh judges         cosign, gator, cue, crane, opa, velero-selects
 #   build.sh all            both
 #   build.sh cosign cue     these modules alone
 #
@@ -23,7 +23,7 @@ root=$(cd "$here/../../.." && pwd)
 bin=${CONTAIN_E2E_BIN:-$root/.cache/e2e/bin}
 
 controlplane=(kubernetes source-controller kustomize-controller gatekeeper)
-judges=(cosign gatekeeper cue crane opa)
+judges=(cosign gatekeeper cue crane opa velero-selects)
 
 usage() {
 	sed -n 's/^# \{0,1\}//; 2,/^$/p' "${BASH_SOURCE[0]}" | sed '/^$/,$d' >&2
