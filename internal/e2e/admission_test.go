@@ -29,7 +29,7 @@ import (
 
 // settling bounds how long Gatekeeper may take to know its policies and its
 // inventory.
-const settling = time.Minute
+const settling = 3 * time.Minute
 
 // TestAdmission gives every object of a platform to a real API server with a
 // real Gatekeeper, which has the platform's own templates, Constraints, Config,
@@ -255,7 +255,7 @@ func enforce(ctx context.Context, t *testing.T, cp *controlplane.ControlPlane, e
 	for _, o := range templates {
 		_, err := cp.Wait(ctx, o.ID, "created", func(u *unstructured.Unstructured) bool {
 			created, _, _ := unstructured.NestedBool(u.Object, "status", "created")
-			return created
+			return created && observed(u, nil)
 		})
 		must(err)
 	}
@@ -265,7 +265,7 @@ func enforce(ctx context.Context, t *testing.T, cp *controlplane.ControlPlane, e
 		if o.Group != "constraints.gatekeeper.sh" {
 			continue
 		}
-		_, err := cp.Wait(ctx, o.ID, "enforced", enforcedByPod)
+		_, err := cp.Wait(ctx, o.ID, "enforced", func(u *unstructured.Unstructured) bool { return observed(u, "enforced") })
 		must(err)
 	}
 	hooks, err := cp.GatekeeperWebhooks(ctx, exempt(t, rest))
@@ -273,48 +273,63 @@ func enforce(ctx context.Context, t *testing.T, cp *controlplane.ControlPlane, e
 	must(cp.Apply(ctx, hooks))
 }
 
-func enforcedByPod(u *unstructured.Unstructured) bool {
+// observed tells whether Gatekeeper says that it has taken in what is stored
+// now, and that the field on, if any, is true.
+func observed(u *unstructured.Unstructured, on any) bool {
 	pods, _, _ := unstructured.NestedSlice(u.Object, "status", "byPod")
 	for _, p := range pods {
 		pod, _ := p.(map[string]any)
-		if on, _ := pod["enforced"].(bool); on && pod["observedGeneration"] == u.GetGeneration() {
+		name, asked := on.(string)
+		if yes, _ := pod[name].(bool); pod["observedGeneration"] == u.GetGeneration() && (yes || !asked) {
 			return true
 		}
 	}
 	return false
 }
 
-// forget removes the webhooks and the policies of the cluster before.
+// forget removes the webhooks and the policies of the cluster before. Templates
+// stay: without Constraints they judge nothing, and each costs the API server a
+// CRD.
 func forget(ctx context.Context, t *testing.T, cp *controlplane.ControlPlane) {
 	t.Helper()
-	remove := func(id object.ID) {
-		t.Helper()
-		if err := cp.Delete(ctx, id); err != nil {
-			t.Fatal(err)
-		}
-		if err := cp.WaitGone(ctx, id); err != nil {
-			t.Fatal(err)
-		}
-	}
 	const admission = "admissionregistration.k8s.io"
-	remove(object.ID{Group: admission, Version: "v1", Kind: "ValidatingWebhookConfiguration", Name: "gatekeeper-validating-webhook-configuration"})
-	remove(object.ID{Group: admission, Version: "v1", Kind: "MutatingWebhookConfiguration", Name: "gatekeeper-mutating-webhook-configuration"})
-	for _, id := range []object.ID{
-		// A template takes its Constraints with it.
-		{Group: "templates.gatekeeper.sh", Version: "v1", Kind: "ConstraintTemplate"},
+	kinds := []object.ID{
 		{Group: "syncset.gatekeeper.sh", Version: "v1alpha1", Kind: "SyncSet"},
 		{Group: "mutations.gatekeeper.sh", Version: "v1", Kind: "Assign"},
 		{Group: "mutations.gatekeeper.sh", Version: "v1", Kind: "AssignMetadata"},
 		{Group: "mutations.gatekeeper.sh", Version: "v1", Kind: "ModifySet"},
 		{Group: "expansion.gatekeeper.sh", Version: "v1beta1", Kind: "ExpansionTemplate"},
-	} {
+	}
+	templates, err := cp.List(ctx, object.ID{Group: "templates.gatekeeper.sh", Version: "v1", Kind: "ConstraintTemplate"}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range templates {
+		kind, _, _ := unstructured.NestedString(u.Object, "spec", "crd", "spec", "names", "kind")
+		kinds = append(kinds, object.ID{Group: "constraints.gatekeeper.sh", Version: "v1beta1", Kind: kind})
+	}
+	gone := []object.ID{
+		{Group: admission, Version: "v1", Kind: "ValidatingWebhookConfiguration", Name: "gatekeeper-validating-webhook-configuration"},
+		{Group: admission, Version: "v1", Kind: "MutatingWebhookConfiguration", Name: "gatekeeper-mutating-webhook-configuration"},
+	}
+	for _, id := range kinds {
 		objs, err := cp.List(ctx, id, "")
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, u := range objs {
 			id.Name = u.GetName()
-			remove(id)
+			gone = append(gone, id)
+		}
+	}
+	for _, id := range gone {
+		if err := cp.Delete(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range gone {
+		if err := cp.WaitGone(ctx, id); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -21,6 +21,10 @@ const gatekeeperManager = "gatekeeper"
 // GatekeeperNamespace is where Gatekeeper's own objects are. Start makes it.
 const GatekeeperNamespace = "gatekeeper-system"
 
+// gatekeeperPod owns what Gatekeeper writes about its state: the garbage
+// collector would take that away from an owner that there is not.
+const gatekeeperPod = "gatekeeper-e2e"
+
 // gatekeeperModule is where Gatekeeper's own webhook configurations are, at the
 // version that build.sh builds (TestPins).
 func gatekeeperModule() Module {
@@ -32,6 +36,9 @@ func gatekeeperModule() Module {
 // API server, which is for 127.0.0.1 too.
 func (cp *ControlPlane) startGatekeeper(ctx context.Context, bin string, port func() int, keys *pki) error {
 	if err := cp.ensureNamespace(ctx, GatekeeperNamespace); err != nil {
+		return err
+	}
+	if err := cp.ensurePod(ctx, GatekeeperNamespace, gatekeeperPod); err != nil {
 		return err
 	}
 	certs := filepath.Join(cp.dir, gatekeeperManager)
@@ -48,9 +55,7 @@ func (cp *ControlPlane) startGatekeeper(ctx context.Context, bin string, port fu
 		}
 	}
 	webhook, health := port(), port()
-	p, err := cp.run(bin, gatekeeperManager, []string{"KUBECONFIG=" + cp.Kubeconfig, "POD_NAMESPACE=" + GatekeeperNamespace},
-		// There is no Pod that it runs in.
-		"--debug-use-fake-pod",
+	p, err := cp.run(bin, gatekeeperManager, []string{"KUBECONFIG=" + cp.Kubeconfig, "POD_NAMESPACE=" + GatekeeperNamespace, "POD_NAME=" + gatekeeperPod},
 		"--disable-cert-rotation",
 		"--cert-dir="+certs,
 		"--host=127.0.0.1",
@@ -78,6 +83,27 @@ func (cp *ControlPlane) startGatekeeper(ctx context.Context, bin string, port fu
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS13}}
 	defer transport.CloseIdleConnections()
 	return p.waitHTTP(ctx, http.DefaultClient, fmt.Sprintf("http://127.0.0.1:%d/readyz", health))
+}
+
+// ensurePod makes a Pod that nothing runs, once its namespace has the account
+// that every Pod gets.
+func (cp *ControlPlane) ensurePod(ctx context.Context, namespace, name string) error {
+	id := object.ID{Version: "v1", Kind: "ServiceAccount", Namespace: namespace, Name: "default"}
+	if _, err := cp.Wait(ctx, id, "there", func(*unstructured.Unstructured) bool { return true }); err != nil {
+		return err
+	}
+	pod, err := object.FromTree("", map[string]any{
+		"apiVersion": "v1", "kind": "Pod",
+		"metadata": map[string]any{"name": name, "namespace": namespace},
+		"spec": map[string]any{
+			"automountServiceAccountToken": false,
+			"containers":                   []any{map[string]any{"name": "manager", "image": "e2e"}},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return cp.cluster.patch(ctx, pod, nil)
 }
 
 // GatekeeperWebhooks are Gatekeeper's webhook configurations as it ships them,
