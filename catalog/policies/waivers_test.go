@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/errors"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/match"
 	"github.com/open-policy-agent/gatekeeper/v3/pkg/mutation/types"
@@ -218,7 +219,7 @@ func matches(t testing.TB, constraints cue.Value, rule []kinds, ws []waiver) map
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := constraints.FillPath(cue.ParsePath("#in"), constraints.Context().CompileBytes(b)).LookupPath(cue.ParsePath("objects"))
+	v := constraints.FillPath(cue.ParsePath("#in"), cuecontext.New().CompileBytes(b)).LookupPath(cue.ParsePath("objects"))
 	var objects map[string]struct {
 		Metadata struct{ Name string }
 		Spec     struct{ Match *match.Match }

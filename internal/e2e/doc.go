@@ -2,7 +2,7 @@
 // real API server and to real Flux. They need the build tag e2e, etcd (Debian:
 // etcd-server) and programs that controlplane/build.sh builds:
 //
-//	internal/e2e/controlplane/build.sh controlplane cosign
+//	internal/e2e/controlplane/build.sh controlplane gatekeeper cosign
 //	go test -tags e2e ./internal/e2e/...
 //
 // CONTAIN_E2E_BIN names the directory of the programs, and CONTAIN_UPSTREAM one

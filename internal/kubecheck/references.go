@@ -9,14 +9,14 @@ import (
 	"github.com/contain-platform/contain/internal/object"
 )
 
-// demand says when the artifact must hold what a reference names.
+// demand says when the artifact must hold what a reference names. The zero
+// demand is always: nothing else in a cluster makes it, as far as the model
+// goes.
 type demand int
 
 const (
-	// always: nothing else in a cluster makes it, as far as the model goes.
-	always demand = iota
 	// filled: when the artifact alone fills the namespace of the target.
-	filled
+	filled demand = iota + 1
 	// class: when the artifact has objects of the kind, and no charts that could
 	// bring more of them.
 	class

@@ -201,7 +201,7 @@ func (s *source) lib(r ast.Ref) *library {
 func (s *source) hash(modules []*ast.Module, texts []string) bool {
 	text := map[*ast.Module]string{}
 	for i, m := range modules {
-		text[m] = fmt.Sprintf("%v\n%d\n%s", m.RegoVersion(), len(texts[i]), texts[i])
+		text[m] = fmt.Sprintf("%v\n%d\n%s", m.RegoVersionSpan(), len(texts[i]), texts[i])
 	}
 	for range s.libs {
 		for i := range s.libs {

@@ -2,8 +2,8 @@
 # Builds the programs that the end-to-end tests run and that judge our output,
 # each from the nested module beside this file that pins it.
 #
-#   build.sh controlplane   kube-apiserver, kube-controller-manager, Flux, Gatekeeper
-#   build.sh judges         cosign, gator, cue, crane, opa, velero-selects
+#   build.sh controlplane   kube-apiserver, kube-controller-manager, Flux
+#   build.sh judges         cosign, Gatekeeper with gator, cue, crane, opa, velero-selects
 #   build.sh all            both
 #   build.sh cosign cue     these modules alone
 #
@@ -22,7 +22,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../../.." && pwd)
 bin=${CONTAIN_E2E_BIN:-$root/.cache/e2e/bin}
 
-controlplane=(kubernetes source-controller kustomize-controller gatekeeper)
+controlplane=(kubernetes source-controller kustomize-controller)
 judges=(cosign gatekeeper cue crane opa velero-selects)
 
 usage() {

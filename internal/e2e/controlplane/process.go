@@ -90,7 +90,7 @@ func program(bin, name string) (string, error) {
 		return path, nil
 	}
 	if name != etcd {
-		return "", fmt.Errorf("no %s in %s: run internal/e2e/controlplane/build.sh controlplane", name, bin)
+		return "", fmt.Errorf("no %s in %s: run internal/e2e/controlplane/build.sh all", name, bin)
 	}
 	if path, err = exec.LookPath(name); err != nil {
 		return "", fmt.Errorf("no etcd on PATH (Debian: apt-get install etcd-server): %w", err)

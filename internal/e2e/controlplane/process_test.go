@@ -72,7 +72,7 @@ func TestStopEndsTheWholeGroup(t *testing.T) {
 func TestMissingProgram(t *testing.T) {
 	bin := t.TempDir()
 	_, err := run(t.TempDir(), bin, kubeAPIServer, nil)
-	want := "no kube-apiserver in " + bin + ": run internal/e2e/controlplane/build.sh controlplane"
+	want := "no kube-apiserver in " + bin + ": run internal/e2e/controlplane/build.sh all"
 	if err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

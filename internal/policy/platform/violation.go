@@ -29,14 +29,12 @@ import (
 // Paths are those of policy.ParsePath; a key that is no identifier stands in
 // brackets: platform.access.groups["acme-sre"].
 type violation struct {
-	msg    string
-	path   string
-	unit   string
-	object object.ID
-	// described is set when the violation is about the description.
-	described bool
-	cluster   string
-	also      []string
+	msg     string
+	path    string
+	unit    string
+	object  object.ID
+	cluster string
+	also    []string
 }
 
 // findings reads a rule's result; problem says what is malformed in it.
