@@ -125,7 +125,9 @@ var acquaintances = map[string]string{
 	"policy/gen -> policy/rule":      "gen writes what rule has read",
 	"policy/ruletest -> policy":      "samples are judged by the engine that judges builds",
 	"policy/ruletest -> policy/rule": "it tests what rule has read",
-	"policy/suite -> policy":         "what is wrong with a template or a Constraint policy says best, with its line",
+
+	"policy/ruletest -> policy/platform": "samples are judged by the engine that judges builds",
+	"policy/suite -> policy":             "what is wrong with a template or a Constraint policy says best, with its line",
 
 	"pipeline -> source":    "pipeline knows the order of the stages",
 	"pipeline -> render":    "pipeline knows the order of the stages",

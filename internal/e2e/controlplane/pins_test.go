@@ -63,6 +63,7 @@ func TestBuildScriptBuildsEveryModule(t *testing.T) {
 		listed = append(listed, strings.Fields(m[1])...)
 	}
 	slices.Sort(listed)
+	listed = slices.Compact(listed) // a part of the control plane may be a judge as well
 	if diff := cmp.Diff(nestedModules(t), listed); diff != "" {
 		t.Errorf("nested modules (-) and those of build.sh (+):\n%s", diff)
 	}

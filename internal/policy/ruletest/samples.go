@@ -26,11 +26,11 @@ type sample struct {
 	at      diag.Position
 }
 
-// samples judges the samples of a rule over objects. Findings say what is wrong
+// samples judges the samples of a rule. Findings say what is wrong
 // with the rule's template.
 func (t *tree) samples(ctx context.Context, r rule.Rule) ([]Result, []diag.Finding, error) {
 	if r.Input != rule.Object {
-		return nil, nil, nil
+		return t.wholeSamples(ctx, r)
 	}
 	list, found := t.read(r.ID)
 	if len(list) == 0 || len(found) > 0 {
