@@ -3,7 +3,9 @@
 // A rule is one directory, <group>/<rule>, and its id is that path. It holds
 // rule.rego (whose METADATA comment is the one source of title, kinds,
 // parameters and defaults), rule_test.rego, samples that must pass and fail,
-// and README.md, the page that people read. lib holds Rego that rules share.
+// and README.md, the page that people read. A check that is Go, in
+// internal/kubecheck, has rule.yaml in place of the Rego and its samples. lib
+// holds Rego that rules share.
 // internal/policy/rule reads the directories.
 package policies
 
