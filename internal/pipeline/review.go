@@ -27,6 +27,7 @@ type reviewer struct {
 // review judges every object of each cluster.
 func review(ctx context.Context, p *model.Platform, clusters []render.Cluster, gov *governance, renderer render.Renderer, loc *locator) ([]diag.Finding, error) {
 	r := &reviewer{p: p, clusters: clusters, loc: loc, gov: gov, renderer: renderer, strict: map[string][]*object.Object{}}
+	r.opts.DuplicatesKnown = true // by kubecheck
 	r.opts.Locate = func(template string, module int) (diag.Position, bool) {
 		return loc.rego(p, template, module)
 	}

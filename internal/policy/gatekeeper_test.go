@@ -373,7 +373,7 @@ func (g *generator) policies() (templates, constraints []*object.Object) {
 	all, defaults := library(g.t)
 	edges := fromYAML(g.t, edgeTemplates)
 	for i, tmpl := range append(all, edges...) {
-		if g.chance(50) {
+		if i < len(all) && g.chance(80) || g.chance(50) {
 			continue
 		}
 		templates = append(templates, tmpl)

@@ -27,8 +27,10 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/open-policy-agent/opa/v1/ast"
 	"golang.org/x/sync/errgroup"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/object"
@@ -64,6 +66,8 @@ type Options struct {
 	// Budget is the time that one policy may take over one object;
 	// 0 is DefaultBudget.
 	Budget time.Duration
+	// DuplicatesKnown is set by a caller that reports objects of one name itself.
+	DuplicatesKnown bool
 	// Memory is how much a review's policies may have in use, in bytes; 0 is
 	// DefaultMemory. What passes it ends the policy that has run longest then.
 	Memory uint64
@@ -132,14 +136,21 @@ func (c *Compiler) Compile(p Policies, opts Options) (*Set, []diag.Finding) {
 }
 
 func (c *Compiler) compile(p Policies, opts Options) compiled {
+	// Gatekeeper's packages log by a logger of the process, which complains on
+	// stderr when nobody sets it. What they have to say is in their errors.
+	log.SetLogger(logr.Discard())
 	var findings []diag.Finding
-	byKind, orphans := assign(p.Templates, p.Constraints)
+	templates, twice, duplicates := distinct(p.Templates)
+	byKind, orphans := assign(templates, p.Constraints, twice)
 	findings = append(findings, orphans...)
+	if !opts.DuplicatesKnown {
+		findings = append(findings, duplicates...)
+	}
 
-	results := make([]compiledPolicy, len(p.Templates))
+	results := make([]compiledPolicy, len(templates))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))
-	for i, t := range p.Templates {
+	for i, t := range templates {
 		g.Go(func() error {
 			results[i] = c.policy(t, byKind[t.Name], opts)
 			return nil
@@ -182,20 +193,39 @@ func (c *Compiler) compile(p Policies, opts Options) compiled {
 	return compiled{s, diag.Group(findings)}
 }
 
+// distinct are the templates whose name no other has. Of the others the API
+// server would keep one, whose Constraints may be meant for another: what could
+// be said about them is left out.
+func distinct(templates []*object.Object) (out []*object.Object, twice map[string]bool, findings []diag.Finding) {
+	count := map[string]int{}
+	for _, t := range templates {
+		if count[t.Name]++; count[t.Name] == 2 {
+			findings = append(findings, templateFinding(t, FindingTemplate, "there are two ConstraintTemplates of this name"))
+		}
+	}
+	twice = map[string]bool{}
+	for _, t := range templates {
+		if twice[t.Name] = count[t.Name] > 1; !twice[t.Name] {
+			out = append(out, t)
+		}
+	}
+	return out, twice, findings
+}
+
 // assign gives each Constraint to its template, whose name is the Constraint's
 // kind in lower case (frameworks/constraint, Client.AddTemplate).
-func assign(templates, constraints []*object.Object) (map[string][]*object.Object, []diag.Finding) {
+func assign(templates, constraints []*object.Object, twice map[string]bool) (map[string][]*object.Object, []diag.Finding) {
 	var findings []diag.Finding
 	known := map[string]bool{}
 	for _, t := range templates {
-		if known[t.Name] {
-			findings = append(findings, templateFinding(t, FindingTemplate, "there are two ConstraintTemplates of this name"))
-		}
 		known[t.Name] = true
 	}
 	byTemplate := map[string][]*object.Object{}
 	for _, o := range constraints {
 		name := strings.ToLower(o.Kind)
+		if twice[name] {
+			continue
+		}
 		if !known[name] {
 			findings = append(findings, diag.Finding{
 				ID:      FindingConstraint,

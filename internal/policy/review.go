@@ -29,6 +29,7 @@ type job struct {
 	object     *object.Object
 	namespace  namespaceView
 	policies   []*policy
+	excluded   bool       // from validation; the mutating webhook may see it still
 	inventory  *inventory // of policies that look into it
 	violations []Violation
 }
@@ -120,7 +121,8 @@ func (s *Set) plan(objs, cluster []*object.Object) ([][]memoKey, []*job) {
 	var jobs []*job
 	planned := map[memoKey]bool{}
 	for i, o := range objs {
-		if s.scope.excludes(process.Webhook, o) {
+		excluded := s.scope.excludes(process.Webhook, o)
+		if excluded && s.mutation == nil {
 			continue
 		}
 		ns := views.of(o)
@@ -131,10 +133,10 @@ func (s *Set) plan(objs, cluster []*object.Object) ([][]memoKey, []*job) {
 				return
 			}
 			planned[k] = true
-			jobs = append(jobs, &job{key: k, object: o, namespace: ns, policies: policies, inventory: inv})
+			jobs = append(jobs, &job{key: k, object: o, namespace: ns, policies: policies, excluded: excluded, inventory: inv})
 		}
 		add(k, s.policies, nil)
-		if inv != nil {
+		if inv != nil && !excluded {
 			k.inventory = inv.key
 			add(k, s.referential, inv)
 		}
@@ -144,7 +146,13 @@ func (s *Set) plan(objs, cluster []*object.Object) ([][]memoKey, []*job) {
 
 // judge reviews one object, and what it will make, against the job's policies.
 func (w *worker) judge(j *job) []Violation {
-	all, err := w.admit(j.object, j.namespace)
+	var all []*admission
+	var err error
+	if j.excluded {
+		_, err = w.set.admitted(j.object, j.namespace.typed)
+	} else {
+		all, err = w.admit(j.object, j.namespace)
+	}
 	var mutating *mutationFailure
 	var expanding *expansionFailure
 	switch {
@@ -154,6 +162,9 @@ func (w *worker) judge(j *job) []Violation {
 		return []Violation{{Rule: FindingMutator, Action: Deny, Failed: true, Object: mutating.mutator, Message: mutating.message}}
 	case expanding != nil:
 		return []Violation{{Rule: FindingExpansion, Action: Deny, Failed: true, Message: expanding.Error()}}
+	}
+	if j.excluded {
+		return nil
 	}
 	var out []Violation
 	for _, p := range j.policies {
