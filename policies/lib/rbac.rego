@@ -13,8 +13,8 @@ import data.lib.selector
 #	scope    a namespace, or "*" for the whole cluster
 #	rule     of the role, which stands at index
 #	role     "ClusterRole name" or "Role namespace/name"
-#	binding, unit, subject, at: the object, where it is, and the subject with
-#	its index
+#	binding  by name, with its roleRef; unit is where it is
+#	subject  as the binding has it; at is its index
 grants(objects) := [grant |
 	roles := cluster_roles(objects)
 	some item in objects
@@ -28,7 +28,12 @@ grants(objects) := [grant |
 		"rule": rule,
 		"index": index,
 		"role": role_name(binding),
-		"binding": binding,
+		"binding": {
+			"apiVersion": "rbac.authorization.k8s.io/v1",
+			"kind": binding.kind,
+			"metadata": object.filter(binding.metadata, ["name", "namespace"]),
+			"roleRef": binding.roleRef,
+		},
 		"unit": item.unit,
 		"subject": subject,
 		"at": at,
