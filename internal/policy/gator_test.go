@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +104,47 @@ func TestGator(t *testing.T) {
 		t.Error("gator found nothing")
 	}
 	t.Logf("%d objects, %d rules, %d violations, 0 differences", len(all), len(templates), len(want))
+}
+
+// gator itself expands generators and fills an inventory as we do: with every
+// kind synced, as gator has it. It judges before mutators run, so there are
+// none here; the webhooks' test has them.
+func TestGatorExpands(t *testing.T) {
+	bin := judge(t, "gator")
+	g := &generator{t: t, rand: rand.New(rand.NewPCG(3, 3))} // for determinism
+	objs := append(g.generators(30), g.objects(20)...)
+	objs = slices.DeleteFunc(distinctObjects(objs), func(o *object.Object) bool {
+		spec, _ := o.Tree()["spec"].(map[string]any)
+		makes := slices.Contains([]string{"Deployment", "StatefulSet", "Job", "CronJob"}, o.Kind)
+		return o.Namespace != "" && o.Namespace != "shop" || // its Namespace is not there
+			makes && spec["template"] == nil && spec["jobTemplate"] == nil // gator ends
+	})
+	for _, expandingTo := range []string{"", "enforcementAction: warn"} {
+		text := strings.ReplaceAll(expanding, "  templateSource:", "  "+expandingTo+"\n  templateSource:")
+		policies := append(fromYAML(t, blame+"---"+referential+`
+---
+{apiVersion: constraints.gatekeeper.sh/v1beta1, kind: UniqueLabel, metadata: {name: c}}
+---
+{apiVersion: constraints.gatekeeper.sh/v1beta1, kind: HasInventory, metadata: {name: c}, spec: {match: {source: Original}}}
+`), fromYAML(t, text)...)
+		all := append(policies, objs...)
+		var gvks []any
+		for _, o := range all {
+			gvks = append(gvks, map[string]any{"group": o.Group, "version": o.Version, "kind": o.Kind})
+		}
+		sync := fromTree(t, map[string]any{"apiVersion": "syncset.gatekeeper.sh/v1alpha1", "kind": "SyncSet",
+			"metadata": map[string]any{"name": "all"}, "spec": map[string]any{"gvks": gvks}})
+		want, _ := gator(t, bin, all)
+		got := lines(review(t, compilePolicies(t, append([]*object.Object{sync}, policies...)), all))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("verdicts differ (-gator +ours):\n%s", diff)
+		}
+		implied := strings.Count(strings.Join(want, "\n"), "[Implied by")
+		if implied == 0 {
+			t.Error("gator expanded nothing")
+		}
+		t.Logf("%d objects, %d violations, %d of expansion, 0 differences", len(all), len(want), implied)
+	}
 }
 
 // distinct renames objects that share a name, about which gator complains.

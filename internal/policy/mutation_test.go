@@ -142,3 +142,59 @@ func TestInventoryMemo(t *testing.T) {
 		}
 	}
 }
+
+// What each process of the Config leaves alone. The rule says which Pods the
+// inventory holds and which label a mutator has written.
+func TestExclusions(t *testing.T) {
+	const policies = `
+apiVersion: templates.gatekeeper.sh/v1
+kind: ConstraintTemplate
+metadata: {name: told}
+spec:
+  crd: {spec: {names: {kind: Told}}}
+  targets:
+  - target: admission.k8s.gatekeeper.sh
+    rego: |
+      package told
+      violation[{"msg": msg}] {
+        tier := object.get(input.review.object, ["metadata", "labels", "tier"], "none")
+        others := [ns | data.inventory.namespace[ns]["v1"].Pod[_]]
+        msg := sprintf("tier %v among %v", [tier, others])
+      }
+---
+{apiVersion: constraints.gatekeeper.sh/v1beta1, kind: Told, metadata: {name: c}}
+---
+{apiVersion: syncset.gatekeeper.sh/v1alpha1, kind: SyncSet, metadata: {name: pods}, spec: {gvks: [{version: v1, kind: Pod}]}}
+---
+apiVersion: mutations.gatekeeper.sh/v1
+kind: AssignMetadata
+metadata: {name: tier}
+spec: {location: metadata.labels.tier, parameters: {assign: {value: a}}}
+`
+	objs := fromYAML(t, `
+{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {tier: b}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: dns, namespace: kube-system}}
+`)
+	const (
+		ns  = "Namespace shop : tier b among "
+		web = "Pod shop/web : tier "
+		dns = "Pod kube-system/dns : tier a among "
+		all = `["kube-system", "shop"]`
+	)
+	for process, want := range map[string][]string{
+		"audit":            {ns + all, dns + all, web + "a among " + all},
+		"webhook":          {dns + all},
+		"mutation-webhook": {ns + all, dns + all, web + "none among " + all},
+		"sync":             {ns + `["kube-system"]`, dns + `["kube-system"]`, web + `a among ["kube-system"]`},
+		"*":                {dns + `["kube-system"]`},
+	} {
+		config := fmt.Sprintf("---\n{apiVersion: config.gatekeeper.sh/v1alpha1, kind: Config, metadata: {name: config, namespace: gatekeeper-system}, spec: {match: [{processes: [%q], excludedNamespaces: [\"sh*\"]}]}}", process)
+		set := compilePolicies(t, fromYAML(t, policies+config))
+		if diff := cmp.Diff(sorted(want), sorted(placed(review(t, set, objs)))); diff != "" {
+			t.Errorf("%s: %s", process, diff)
+		}
+	}
+}
