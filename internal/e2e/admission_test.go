@@ -287,9 +287,9 @@ func observed(u *unstructured.Unstructured, on any) bool {
 	return false
 }
 
-// forget removes the webhooks and the policies of the cluster before. Templates
-// stay: without Constraints they judge nothing, and each costs the API server a
-// CRD.
+// forget removes the webhooks, the policies and what cannot change of the
+// cluster before. Templates stay: without Constraints they judge nothing, and
+// each costs the API server a CRD.
 func forget(ctx context.Context, t *testing.T, cp *controlplane.ControlPlane) {
 	t.Helper()
 	const admission = "admissionregistration.k8s.io"
@@ -299,6 +299,8 @@ func forget(ctx context.Context, t *testing.T, cp *controlplane.ControlPlane) {
 		{Group: "mutations.gatekeeper.sh", Version: "v1", Kind: "AssignMetadata"},
 		{Group: "mutations.gatekeeper.sh", Version: "v1", Kind: "ModifySet"},
 		{Group: "expansion.gatekeeper.sh", Version: "v1beta1", Kind: "ExpansionTemplate"},
+		// No other class of that name can take its place.
+		{Group: "storage.k8s.io", Version: "v1", Kind: "StorageClass"},
 	}
 	templates, err := cp.List(ctx, object.ID{Group: "templates.gatekeeper.sh", Version: "v1", Kind: "ConstraintTemplate"}, "")
 	if err != nil {
