@@ -29,6 +29,8 @@ func FluxModules() []Module {
 		{"github.com/fluxcd/kustomize-controller", "v1.9.5", []string{bases}},
 		{"github.com/fluxcd/helm-controller", "v1.6.3", []string{bases}},
 		{"github.com/fluxcd/notification-controller", "v1.9.3", []string{bases}},
+		{"github.com/fluxcd/image-reflector-controller", "v1.2.4", []string{bases}},
+		{"github.com/fluxcd/image-automation-controller", "v1.2.4", []string{bases}},
 	}
 }
 
