@@ -22,3 +22,15 @@ would; these commands are about the policies themselves.`,
 	}
 	return c
 }
+
+// ended is how a command ends that printed what it found: err is trouble with
+// printing.
+func ended(err error, failed bool) error {
+	switch {
+	case err != nil:
+		return environmentError{err}
+	case failed:
+		return errFindings
+	}
+	return nil
+}

@@ -153,13 +153,7 @@ func (e Env) testReport(format string, verbose bool, rules []ruletest.Rule) erro
 			fmt.Fprintf(e.Stderr, "no tests: %s\n", strings.Join(bare, ", "))
 		}
 	}
-	if err != nil {
-		return environmentError{err}
-	}
-	if failed {
-		return errFindings
-	}
-	return nil
+	return ended(err, failed)
 }
 
 func printRules(w io.Writer, rules []ruletest.Rule, verbose bool) error {

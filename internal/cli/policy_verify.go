@@ -205,13 +205,7 @@ func (e Env) suiteReport(format string, verbose bool, warnings []diag.Finding, r
 			fmt.Fprintf(e.Stderr, "\n%s: %s\n", plural(len(results), "suite"), total)
 		}
 	}
-	if err != nil {
-		return environmentError{err}
-	}
-	if failed {
-		return errFindings
-	}
-	return nil
+	return ended(err, failed)
 }
 
 func printSuites(w io.Writer, results []suite.Result, verbose bool) error {

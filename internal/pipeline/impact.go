@@ -69,16 +69,8 @@ func (u UnknownRule) Error() string {
 // platform cannot be rendered; the errors are UnknownRule and those of Run.
 func ImpactOf(ctx context.Context, in Input, id string) (*Result, *Impact, error) {
 	r := &Result{}
-	src, loc, err := r.describe(in)
-	if err != nil || src == nil {
-		return r, nil, err
-	}
-	names, found := selected(r.Platform, in.Clusters)
-	if r.stop(loc, found) {
-		return r, nil, nil
-	}
-	rules, err := rulesOf(r.Platform, names, loc.sources)
-	if err != nil {
+	loc, names, rules, err := r.rules(in)
+	if err != nil || loc == nil {
 		return r, nil, err
 	}
 	at := slices.IndexFunc(rules, func(x Rule) bool { return x.ID == id })
@@ -86,17 +78,17 @@ func ImpactOf(ctx context.Context, in Input, id string) (*Result, *Impact, error
 		return r, nil, UnknownRule{id, model.Known(id, ids(rules))}
 	}
 	for _, c := range names {
-		if err := deny(src, r.Platform, c, id); err != nil {
+		if err := deny(loc.src, r.Platform, c, id); err != nil {
 			return r, nil, err
 		}
 	}
 	gov, _ := govern(r.Platform, loc.sources) // what is wrong with waivers is no matter here
-	workers := renderers(src, len(names))
+	workers := renderers(loc.src, len(names))
 	if r.rendered(ctx, loc, names, workers) {
 		return r, nil, ctx.Err()
 	}
 	gov.rendered(r.Clusters)
-	found, err = gov.impact(ctx, r, rules[at].of, workers[0], loc)
+	found, err := gov.impact(ctx, r, rules[at].of, workers[0], loc)
 	if err != nil {
 		return r, nil, err
 	}

@@ -54,16 +54,23 @@ func Library() ([]Rule, error) {
 // findings, and is failed when the platform cannot be read.
 func Rules(ctx context.Context, in Input) (*Result, []Rule, error) {
 	r := &Result{}
+	_, _, rules, err := r.rules(in)
+	return r, rules, cmp.Or(err, ctx.Err())
+}
+
+// rules describes a platform, and lists its rules in the clusters that in
+// selects. The locator is nil when a finding stopped it.
+func (r *Result) rules(in Input) (loc *locator, clusters []string, rules []Rule, err error) {
 	src, loc, err := r.describe(in)
 	if err != nil || src == nil {
-		return r, nil, err
+		return nil, nil, nil, err
 	}
-	names, found := selected(r.Platform, in.Clusters)
+	clusters, found := selected(r.Platform, in.Clusters)
 	if r.stop(loc, found) {
-		return r, nil, nil
+		return nil, nil, nil, nil
 	}
-	rules, err := rulesOf(r.Platform, names, loc.sources)
-	return r, rules, cmp.Or(err, ctx.Err())
+	rules, err = rulesOf(r.Platform, clusters, loc.sources)
+	return loc, clusters, rules, err
 }
 
 // rulesOf are the rules of a platform in some of its clusters.
