@@ -162,6 +162,9 @@ type Extension struct {
 	DependsOn []string   `json:"dependsOn"`
 }
 
+// Observability is the role of clusters that run a stack.
+const Observability = "observability"
+
 // Cluster is one Kubernetes cluster.
 type Cluster struct {
 	Role           string              `json:"role"`

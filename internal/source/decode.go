@@ -16,6 +16,8 @@ var (
 	environmentsPath = cue.ParsePath("environments")
 	unitsPath        = cue.MakePath(cue.Str("out"), cue.Def("#units"))
 	knownPath        = cue.ParsePath("out.known")
+	stacksPath       = cue.ParsePath("out.stacks")
+	fleetPath        = cue.ParsePath("out.fleet")
 	templatesPath    = cue.MakePath(cue.Str("out"), cue.Def("#templates"))
 	inPath           = cue.MakePath(cue.Def("#in"))
 	objectsPath      = cue.ParsePath("objects")

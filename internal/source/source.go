@@ -47,6 +47,7 @@ type Source struct {
 	// The platform as plain data, clusters apart; see plain.
 	platform []byte
 	clusters map[string]json.RawMessage
+	others   others
 	base     *cue.Value // platform compiled, in ctx
 	given    []given
 }
@@ -117,12 +118,15 @@ func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
 		if st, ok := def.Value.(*ast.StructLit); ok {
 			st.Elts = slices.DeleteFunc(st.Elts, func(d ast.Decl) bool {
 				f, ok := d.(*ast.Field)
-				return ok && (labelled(f, "_data") || labelled(f, "inputs") || labelled(f, "objects"))
+				return ok && slices.ContainsFunc(shown, func(l string) bool { return labelled(f, l) })
 			})
 		}
 	}
 	return f, nil
 }
+
+// shown are the fields of #Output that are for people, and those only they need.
+var shown = []string{"_data", "_stacks", "_fleet", "inputs", "objects"}
 
 // Where the catalog defines what a platform gives out: catalog/output.cue.
 const (

@@ -31,7 +31,7 @@ func (s *Source) unitsOf(cluster string) ([]model.Unit, []diag.Finding) {
 		base := s.ctx.CompileBytes(s.platform)
 		s.base = &base
 	}
-	v := s.units(s.unitsIn(*s.base, s.ctx.CompileBytes(s.clusters[cluster]), cluster))
+	v := s.units(s.unitsIn(*s.base, s.ctx.CompileBytes(s.clusters[cluster]), cluster, s.others.compile(s.ctx)))
 	if err := v.Validate(cue.Concrete(true)); err != nil {
 		return nil, s.unitsFindings(cluster, err)
 	}
@@ -52,12 +52,28 @@ func (s *Source) unitsOf(cluster string) ([]model.Unit, []diag.Finding) {
 	return list, nil
 }
 
+// others is what a cluster's units know of the other clusters, as JSON: the
+// stacks, and the fleet for those that run one. #Output says what is in them.
+type others struct{ stacks, fleet []byte }
+
+// known is others as values.
+type known struct{ stacks, fleet cue.Value }
+
+func (o others) compile(ctx *cue.Context) known {
+	return known{ctx.CompileBytes(o.stacks), ctx.CompileBytes(o.fleet)}
+}
+
 // unitsIn is what the units of a cluster are made from.
-func (s *Source) unitsIn(platform, cluster cue.Value, name string) cue.Value {
-	return s.ctx.CompileString("{}").
+func (s *Source) unitsIn(platform, cluster cue.Value, name string, of known) cue.Value {
+	in := s.ctx.CompileString("{}").
 		FillPath(cue.MakePath(cue.Str("platform")), platform).
 		FillPath(cue.MakePath(cue.Str("cluster")), cluster).
-		FillPath(cue.MakePath(cue.Str("name")), name)
+		FillPath(cue.MakePath(cue.Str("name")), name).
+		FillPath(cue.MakePath(cue.Str("stacks")), of.stacks)
+	if role, err := cluster.LookupPath(cue.MakePath(cue.Str("role"))).String(); err == nil && role == model.Observability {
+		in = in.FillPath(cue.MakePath(cue.Str("fleet")), of.fleet)
+	}
+	return in
 }
 
 // units is the value of a cluster's units. Everything goes in at once: each
@@ -84,6 +100,12 @@ func (s *Source) plain() []diag.Finding {
 	}
 	delete(fields, "clusters")
 	if s.platform, err = json.Marshal(fields); err != nil {
+		return s.findings(cueError(err))
+	}
+	if s.others.stacks, err = s.root.LookupPath(stacksPath).MarshalJSON(); err != nil {
+		return s.findings(cueError(err))
+	}
+	if s.others.fleet, err = s.root.LookupPath(fleetPath).MarshalJSON(); err != nil {
 		return s.findings(cueError(err))
 	}
 	return nil
