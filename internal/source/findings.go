@@ -107,6 +107,8 @@ func oneArm(errs []cueerrors.Error) []cueerrors.Error {
 			deep = []cueerrors.Error{arms{head, shallow[0]}}
 			if e := sameKind(shallow); e != nil {
 				deep[0] = e
+			} else if e := besideDefault(shallow); e != nil {
+				deep[0] = e
 			}
 		}
 		return append(deep, oneArm(others)...)
@@ -129,6 +131,25 @@ func sameKind(errs []cueerrors.Error) cueerrors.Error {
 		kinds = m[2] + m[3]
 		if _, ok := mismatch(text); ok {
 			out = e
+		}
+	}
+	return out
+}
+
+// besideDefault is the error of a constraint where all the others only say that
+// the value is not the default, or nil.
+func besideDefault(errs []cueerrors.Error) cueerrors.Error {
+	var out cueerrors.Error
+	words := ""
+	for _, e := range errs {
+		format, args := e.Msg()
+		text := fmt.Sprintf(format, args...)
+		w, isBound := bound(text)
+		switch {
+		case isBound && (out == nil || w == words): // CUE may say it twice
+			out, words = e, w
+		case isBound, !strings.HasPrefix(text, "conflicting values"), mismatchText.MatchString(text):
+			return nil
 		}
 	}
 	return out

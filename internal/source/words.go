@@ -16,9 +16,10 @@ import (
 )
 
 var (
-	boundText    = regexp.MustCompile(`(?s)^invalid value (.+) \(out of bound (.+)\)$`)
-	mismatchText = regexp.MustCompile(`(?s)^conflicting values (.+) \(mismatched types (\S+) and (\S+)\)$`)
-	kindText     = regexp.MustCompile(`^(null|bool|int|float|number|string|bytes|struct|list|_|\{.*\}|\[.*\])$`)
+	boundText     = regexp.MustCompile(`(?s)^invalid value (.+) \(out of bound (.+)\)$`)
+	validatorText = regexp.MustCompile(`(?s)^invalid value (.+) \(does not satisfy (?:list|strings|struct)\.Min(Items|Runes|Fields)\((\d+)\)\)$`)
+	mismatchText  = regexp.MustCompile(`(?s)^conflicting values (.+) \(mismatched types (\S+) and (\S+)\)$`)
+	kindText      = regexp.MustCompile(`^(null|bool|int|float|number|string|bytes|struct|list|_|\{.*\}|\[.*\])$`)
 	// patternText is a bound or a regular expression, which the schema alone has.
 	patternText = regexp.MustCompile(`^(=~|!~|!=|[<>]=?)\S`)
 	// A definition's comment begins with its name, which says little to those
@@ -40,13 +41,21 @@ func derived(message string) bool {
 	return false
 }
 
-// bound puts "invalid value 2 (out of bound >=3)" in words.
+// bound puts "invalid value 2 (out of bound >=3)" in words, and "invalid value []
+// (does not satisfy list.MinItems(1))".
 func bound(message string) (string, bool) {
-	m := boundText.FindStringSubmatch(message)
+	if m := boundText.FindStringSubmatch(message); m != nil {
+		return fmt.Sprintf("invalid value %s: it must %s", m[1], constraint(m[2])), true
+	}
+	m := validatorText.FindStringSubmatch(message)
 	if m == nil {
 		return "", false
 	}
-	return fmt.Sprintf("invalid value %s: it must %s", m[1], constraint(m[2])), true
+	if m[3] == "1" {
+		return fmt.Sprintf("invalid value %s: it must not be empty", m[1]), true
+	}
+	what := map[string]string{"Items": "items", "Runes": "characters", "Fields": "fields"}[m[2]]
+	return fmt.Sprintf("invalid value %s: it must have at least %s %s", m[1], m[3], what), true
 }
 
 // constraint puts one of CUE's unary bounds in words.
