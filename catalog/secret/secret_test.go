@@ -108,3 +108,36 @@ func external(t *testing.T, keys string) cue.Value {
 	}
 	return cuecontext.New().BuildInstance(insts[0])
 }
+
+// TestTemplates: a Secret that is rendered holds what its templates make, and
+// no secret beside it.
+func TestTemplates(t *testing.T) {
+	var got, want any
+	raw, err := external(t, "{a: path: \"x\"}, #templates: {\"f.yaml\": \"k: {{ .a | toJson }}\"}").MarshalJSON()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(raw, &got); err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal([]byte(`
+apiVersion: external-secrets.io/v1
+kind: ExternalSecret
+metadata: {name: credentials, namespace: apps}
+spec:
+  refreshInterval: 1h
+  secretStoreRef: {kind: ClusterSecretStore, name: platform}
+  target:
+    name: credentials
+    creationPolicy: Owner
+    template: {engineVersion: v2, mergePolicy: Replace, data: {f.yaml: "k: {{ .a | toJson }}"}}
+  data:
+  - remoteRef: {key: x}
+    secretKey: a
+`), &want); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("object (-want +got):\n%s", d)
+	}
+}
