@@ -3,7 +3,8 @@
 # each from the nested module beside this file that pins it.
 #
 #   build.sh controlplane   kube-apiserver, kube-controller-manager, Flux
-#   build.sh judges         cosign, Gatekeeper with gator, cue, crane, opa, velero-selects
+#   build.sh judges         cosign, Gatekeeper with gator, cue, crane, opa, velero-selects,
+#                           Prometheus with promtool, the OpenTelemetry Collector
 #   build.sh all            both
 #   build.sh cosign cue     these modules alone
 #
@@ -23,7 +24,11 @@ root=$(cd "$here/../../.." && pwd)
 bin=${CONTAIN_E2E_BIN:-$root/.cache/e2e/bin}
 
 controlplane=(kubernetes source-controller kustomize-controller)
-judges=(cosign gatekeeper cue crane opa velero-selects)
+judges=(cosign gatekeeper cue crane opa velero-selects prometheus collector)
+
+# Prometheus finds targets through Kubernetes, files and HTTP here; the SDKs of
+# all clouds beside that are most of what it would take to build.
+declare -A tags=([prometheus]=remove_all_sd,enable_kubernetes_sd)
 
 usage() {
 	sed -n 's/^# \{0,1\}//; 2,/^$/p' "${BASH_SOURCE[0]}" | sed '/^$/,$d' >&2
@@ -45,7 +50,7 @@ build() {
 	fi
 	tmp=$(mktemp -d "$bin/.build.XXXXXX")
 	# "tool" is every program that the module's tool directives name.
-	if ! (cd "$here/$name" && GOFLAGS="${GOFLAGS:-} -mod=readonly" go build -ldflags='-s -w' -o "$tmp/" tool); then
+	if ! (cd "$here/$name" && GOFLAGS="${GOFLAGS:-} -mod=readonly" go build -tags "${tags[$name]:-}" -ldflags='-s -w' -o "$tmp/" tool); then
 		rm -rf "$tmp"
 		echo "$name: build failed" >&2
 		return 1
