@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +24,8 @@ type chart struct {
 	values map[string]any
 	// schema is values.schema.json; nil where the chart has none.
 	schema map[string]any
+	// commented are the values, as paths, that values.yaml only has in a comment.
+	commented map[string]bool
 }
 
 // TestHelmValuesExist holds every value that a HelmRelease sets, of the goldens
@@ -69,9 +72,49 @@ func TestHelmValuesExist(t *testing.T) {
 }
 
 // freeform are values whose default is an example of a Kubernetes type, or of
-// a custom resource's spec, which the API server judges instead.
+// a custom resource's spec, which the API server judges instead, and Grafana's
+// settings, which catalog/grafana's tests judge.
 func freeform(at string) bool {
-	return path.Base(at) == "resources" || at == "/cephClusterSpec/storage"
+	return path.Base(at) == "resources" || at == "/cephClusterSpec/storage" || at == "/grafana.ini" || path.Base(at) == "containerSecurityContext"
+}
+
+var (
+	keyLine     = regexp.MustCompile(`^( *)([\w.-]+):( |$)`)
+	commentLine = regexp.MustCompile(`^( *)# ?([\w.-]+):( |$)`)
+)
+
+// commented finds what a values.yaml has as "# name: default" among the keys of
+// a mapping, which charts do with values that have no default.
+func commented(text string) map[string]bool {
+	out := map[string]bool{}
+	type key struct {
+		indent int
+		at     string
+	}
+	var within []key
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		m := keyLine.FindStringSubmatch(line)
+		isComment := m == nil
+		if isComment {
+			if m = commentLine.FindStringSubmatch(line); m == nil {
+				continue
+			}
+		}
+		for len(within) > 0 && within[len(within)-1].indent >= len(m[1]) {
+			within = within[:len(within)-1]
+		}
+		at := "/" + m[2]
+		if len(within) > 0 {
+			at = within[len(within)-1].at + at
+		}
+		if isComment {
+			out[at] = true
+		} else {
+			within = append(within, key{len(m[1]), at})
+		}
+	}
+	return out
 }
 
 // check returns how many values it compared, and appends what is wrong.
@@ -82,7 +125,7 @@ func (c chart) check(at string, set, known, schema map[string]any, problems *[]s
 		here, v := at+"/"+k, set[k]
 		sub := property(schema, k)
 		def, ok := known[k]
-		if !ok && sub == nil && !open(schema) {
+		if !ok && sub == nil && !open(schema) && !c.commented[here] {
 			*problems = append(*problems, fmt.Sprintf("%s: no such value", here))
 			continue
 		}
@@ -166,7 +209,12 @@ func readCharts(t *testing.T, dir string) map[string]chart {
 		if facts.Chart != nil {
 			var c chart
 			read(t, filepath.Join(at, "values.schema.json"), &c.schema)
-			if read(t, filepath.Join(at, "values.yaml"), &c.values) {
+			if file := filepath.Join(at, "values.yaml"); read(t, file, &c.values) {
+				text, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.commented = commented(string(text))
 				out[facts.Chart.Name] = c
 			}
 		}
