@@ -33,7 +33,7 @@ func (w *world) crdOrder() []diag.Finding {
 			chart[r.chart] = r.unit.Name
 		}
 	}
-	silent := w.foreignCharts() || len(w.applied) > 0
+	silent := w.foreignCharts() || w.writes("")
 	var out []diag.Finding
 	for _, u := range w.units {
 		said := map[kindKey]bool{}

@@ -46,11 +46,11 @@ func (w *world) stock() *stock {
 		s.chart(r)
 	}
 	for _, k := range w.applied {
-		if ns := str(k.object.Tree(), "spec", "targetNamespace"); ns != "" {
+		namespaces, all := w.fills(k.object)
+		for _, ns := range namespaces {
 			s.open[ns] = true
-		} else {
-			s.everywhere = true
 		}
+		s.everywhere = s.everywhere || all
 	}
 	return s
 }

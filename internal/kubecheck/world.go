@@ -131,9 +131,39 @@ func (w *world) foreignCharts() bool {
 // namespace: cluster-scoped ones when it is "".
 func (w *world) writes(namespace string) bool {
 	return slices.ContainsFunc(w.applied, func(p place) bool {
-		target := str(p.object.Tree(), "spec", "targetNamespace")
-		return target == "" || target == namespace
+		namespaces, all := w.fills(p.object)
+		return all || slices.Contains(namespaces, namespace)
 	})
+}
+
+// fills are the namespaces that a Kustomization of another source may make
+// objects in, or all, and cluster-scoped objects with them: its target where it
+// has one, and those that bind its service account where it has one.
+func (w *world) fills(k *object.Object) (namespaces []string, all bool) {
+	t := k.Tree()
+	if target := str(t, "spec", "targetNamespace"); target != "" {
+		return []string{target}, false
+	}
+	account := str(t, "spec", "serviceAccountName")
+	if account == "" {
+		return nil, true
+	}
+	for id, at := range w.objects {
+		if id.Group != rbac || id.Kind != "ClusterRoleBinding" && id.Kind != "RoleBinding" {
+			continue
+		}
+		for _, s := range structs(at.object.Tree(), "subjects") {
+			switch {
+			case str(s, "kind") != "ServiceAccount" || str(s, "name") != account || first(str(s, "namespace"), id.Namespace) != k.Namespace:
+			case id.Kind == "ClusterRoleBinding":
+				return nil, true
+			default:
+				namespaces = append(namespaces, id.Namespace)
+			}
+		}
+	}
+	slices.Sort(namespaces) // for determinism
+	return namespaces, false
 }
 
 // namedByChart: charts begin the names of what they make with the release's.

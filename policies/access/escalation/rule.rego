@@ -14,10 +14,12 @@
 #     fields: [metadata]
 #   - apiGroups: [helm.toolkit.fluxcd.io]
 #     kinds: [HelmRelease]
-#     fields: [spec.serviceAccountName]
+#     fields: [metadata]
 #   - apiGroups: [kustomize.toolkit.fluxcd.io]
 #     kinds: [Kustomization]
-#     fields: [spec.serviceAccountName]
+#     fields: [metadata]
+#   - apiGroups: [admissionregistration.k8s.io]
+#     kinds: [ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding]
 #   - apiGroups: [source.toolkit.fluxcd.io]
 #     kinds: [Bucket, GitRepository, HelmChart, HelmRepository, OCIRepository]
 #     fields: [metadata]
@@ -47,6 +49,7 @@
 #           minLength: 1
 package contain.access.escalation
 
+import data.lib.locks
 import data.lib.names
 import data.lib.rbac
 
@@ -295,16 +298,25 @@ controlled("*") := "in every namespace, those of the platform's controllers too"
 
 controlled(scope) := sprintf("in namespace %s, %s", [scope, open(scope)]) if scope in input.parameters.controllers
 
-# Flux acts as itself, cluster-admin, for whoever writes its objects. What is
-# not there cannot be patched.
+# Flux acts as itself, cluster-admin, for whoever writes its objects, but in
+# namespaces where admission keeps them under an account. What is not there cannot
+# be patched; an account that is there can be patched away.
 ends contains {"grant": grant, "id": "flux", "may": sprintf("%s %s %s", [verb, resource, place(grant.scope)]), "gives": "Flux applies it as cluster-admin"} if {
 	some grant in limited
-	some [group, resource, kind] in [
-		["helm.toolkit.fluxcd.io", "helmreleases", "HelmRelease"],
-		["kustomize.toolkit.fluxcd.io", "kustomizations", "Kustomization"],
-	]
+	some [group, resource, kind] in appliers
 	verb := [v | some v in writes; rbac.allows(grant.rule, group, resource, v); written(grant, v, kind)][0]
+	count(kept(grant.scope, group, resource)) == 0
 }
+
+appliers := [
+	["helm.toolkit.fluxcd.io", "helmreleases", "HelmRelease"],
+	["kustomize.toolkit.fluxcd.io", "kustomizations", "Kustomization"],
+]
+
+# kept are the accounts that Flux's objects in a namespace must name.
+kept("*", _, _) := set()
+
+kept(scope, group, resource) := locks.accounts(input.objects, group, resource, object.get(namespaces, scope, {})) if scope != "*"
 
 written(_, "create", _)
 
@@ -314,7 +326,6 @@ written(grant, verb, kind) if {
 	item.object.kind == kind
 	grant.scope in {"*", item.object.metadata.namespace}
 	rbac.names(grant.rule, {item.object.metadata.name})
-	not item.object.spec.serviceAccountName
 }
 
 ends contains {"grant": grant, "id": "flux", "may": sprintf("%s %s %s", [verb, resource, place(grant.scope)]), "gives": "Flux applies what comes from there as cluster-admin"} if {
@@ -328,6 +339,10 @@ ends contains {"grant": grant, "id": "flux", "may": sprintf("%s %s %s", [verb, r
 	]
 	verb := [v | some v in ["patch", "update"]; rbac.allows(grant.rule, "source.toolkit.fluxcd.io", resource, v)][0]
 	sourced(grant, kind)
+
+	# What comes from a source there is applied as an account.
+	some [group, applied, _] in appliers
+	count(kept(grant.scope, group, applied)) == 0
 }
 
 # The cluster's own source is the OCIRepository that contain bootstrap made.
@@ -360,6 +375,17 @@ borrows(grant, namespace) := sprintf("%s in namespace %s", [deeds[0], namespace]
 		],
 	)
 	count(deeds) > 0
+}
+
+# So does writing what Flux then does as an account that admission asks for.
+acts[grant.who] contains {"account": account, "grant": grant, "may": sprintf("%s %s %s", [verb, resource, place(grant.scope)])} if {
+	some grant in limited
+	some [group, resource, kind] in appliers
+	verb := [v | some v in writes; rbac.allows(grant.rule, group, resource, v); written(grant, v, kind)][0]
+	some name in kept(grant.scope, group, resource)
+	account := sprintf("ServiceAccount %s/%s", [grant.scope, name])
+	account in object.keys(of)
+	account != grant.who
 }
 
 graph_ := {who: {hop.account | some hop in acts[who]} | some who, _ in of}

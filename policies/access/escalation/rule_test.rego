@@ -154,12 +154,56 @@ test_flux if {
 	patch := rule("helm.toolkit.fluxcd.io", "helmreleases", "patch")
 	routes_in_shop([patch], []) == set() # there is none
 	routes_in_shop([patch], [release("a", {})]) == {"patch helmreleases in namespace shop: Flux applies it as cluster-admin"}
-	routes_in_shop([patch], [release("a", {"serviceAccountName": "tenant"})]) == set()
+
+	# Who may patch it may take the account away.
+	routes_in_shop([patch], [release("a", {"serviceAccountName": "tenant"})]) == {"patch helmreleases in namespace shop: Flux applies it as cluster-admin"}
 	routes_in_shop([object.union(patch, {"resourceNames": ["b"]})], [release("a", {})]) == set()
 	routes_in_shop([rule("source.toolkit.fluxcd.io", "helmrepositories", "patch")], [item({
 		"kind": "HelmRepository",
 		"metadata": {"name": "a", "namespace": "shop"},
 	})]) == {"patch helmrepositories in namespace shop: Flux applies what comes from there as cluster-admin"}
+}
+
+# lock keeps the HelmReleases of all namespaces with the label team under an
+# account.
+lock := [
+	item({
+		"kind": "ValidatingAdmissionPolicy",
+		"metadata": {"name": "p"},
+		"spec": {
+			"matchConstraints": {
+				"namespaceSelector": {"matchExpressions": [{"key": "pod-security.kubernetes.io/enforce", "operator": "Exists"}]},
+				"resourceRules": [{
+					"apiGroups": ["helm.toolkit.fluxcd.io", "kustomize.toolkit.fluxcd.io"],
+					"apiVersions": ["*"],
+					"operations": ["*"],
+					"resources": ["helmreleases", "kustomizations"],
+				}],
+			},
+			"validations": [{"expression": "has(object.spec.serviceAccountName) && object.spec.serviceAccountName == 'bot'"}],
+		},
+	}),
+	item({"kind": "ValidatingAdmissionPolicyBinding", "spec": {"policyName": "p", "validationActions": ["Deny"]}}),
+]
+
+test_flux_under_an_account if {
+	create := rule("helm.toolkit.fluxcd.io", "helmreleases", "create")
+	routes_in_shop([create], lock) == set()
+	routes_in_shop([rule("source.toolkit.fluxcd.io", "helmrepositories", "patch")], array.concat(lock, [item({
+		"kind": "HelmRepository",
+		"metadata": {"name": "a", "namespace": "shop"},
+	})])) == set()
+	routes([create], lock) == {"create helmreleases in the whole cluster: Flux applies it as cluster-admin"}
+
+	# What the account may do counts.
+	hooks := [
+		role("hooks", [rule("admissionregistration.k8s.io", "mutatingwebhookconfigurations", "patch")]),
+		cluster_wide("hooks", account("shop", "bot")),
+	]
+	routes_in_shop([create], array.concat(lock, hooks)) == {concat("", [
+		"create helmreleases in namespace shop and so act as ServiceAccount shop/bot; ",
+		"ClusterRoleBinding b gives it ClusterRole hooks, which may patch mutatingwebhookconfigurations: a webhook sees and changes whatever is written",
+	])}
 }
 
 account(namespace, name) := {"kind": "ServiceAccount", "name": name, "namespace": namespace}

@@ -1,6 +1,6 @@
 # METADATA
 # title: Coverage of alerts
-# description: Whoever has Alerts is told when any of Flux's objects fails.
+# description: Whoever has Alerts is told when any of their Flux objects fails.
 # custom:
 #   severity: medium
 #   enforcement: deny
@@ -18,13 +18,16 @@
 #     fields: [metadata]
 #   - apiGroups: [notification.toolkit.fluxcd.io]
 #     kinds: [Alert, Provider]
+#   - apiGroups: [""]
+#     kinds: [Namespace]
+#     fields: [metadata]
 #   stricter:
 #     regulated: {parameters: {required: true}}
 #   parameters:
 #     type: object
 #     properties:
 #       required:
-#         description: Whether every cluster needs an Alert.
+#         description: Whether every cluster needs an Alert of the platform's.
 #         type: boolean
 #         default: false
 #       throughKustomization:
@@ -34,6 +37,15 @@
 package contain.flux.alert_coverage
 
 import data.lib.selector
+
+# teams are whose delivery a namespace is for, as the catalog labels it; all
+# others are the platform's, "".
+teams[item.object.metadata.name] := item.object.metadata.labels["contain.platform/delivery"] if {
+	some item in input.objects
+	item.object.kind == "Namespace"
+}
+
+whose(o) := object.get(teams, o.metadata.namespace, "")
 
 alerts := [item.object | some item in input.objects; item.object.kind == "Alert"]
 
@@ -61,20 +73,20 @@ locked if {
 
 violation contains {"msg": "no Alert tells anybody when Flux fails", "details": {"path": "platform.components.flux"}} if {
 	input.parameters.required
-	count(alerts) == 0
+	not "" in {whose(alert) | some alert in alerts}
 }
 
 violation contains {"msg": msg, "details": {"object": o, "unit": item.unit, "path": "metadata.name"}} if {
-	count(alerts) > 0
 	some item in input.objects
 	o := item.object
 	watchable(o)
+	whose(o) in {whose(alert) | some alert in alerts}
 	not watched(o)
 	not through_kustomization(item)
 	msg := sprintf("nobody is told when %s %q fails: %s", [o.kind, o.metadata.name, concat("; ", reasons(o))])
 }
 
-watchable(o) if not o.kind in {"Alert", "Provider"}
+watchable(o) if not o.kind in {"Alert", "Namespace", "Provider"}
 
 watched(o) if {
 	not off

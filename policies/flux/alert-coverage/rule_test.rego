@@ -90,6 +90,29 @@ test_controller_off if {
 	judge(objects, {}) == unwatched(release, "the notification controller is off") | unwatched(objects[1], "the notification controller is off")
 }
 
+chat(namespace, kind) := [
+	item("delivery-shop", "Provider", namespace, "chat", {"type": "slack"}),
+	item("delivery-shop", "Alert", namespace, "chat", {"providerRef": {"name": "chat"}, "eventSources": [{"kind": kind, "name": "*"}]}),
+]
+
+# A team's Alert is about what is the team's, and the platform's about the rest.
+test_teams if {
+	delivery := item("delivery-shop", "Namespace", "", "flux-shop", {})
+	labelled := object.union(delivery, {"object": {"metadata": {"labels": {"contain.platform/delivery": "shop"}}}})
+	platforms := item("sync", "Kustomization", "flux-system", "base", {"wait": true})
+	team := item("delivery-shop", "Kustomization", "flux-shop", "shop", {"wait": true})
+	all := [labelled, platforms, team]
+	judge(all, {}) == set()
+	judge(array.concat(all, chat("flux-shop", "Kustomization")), {}) == set()
+	judge(array.concat(all, chat("flux-system", "Kustomization")), {}) == set()
+	judge(array.concat(all, chat("flux-shop", "GitRepository")), {}) == unwatched(team, none)
+	judge(array.concat(all, chat("flux-system", "GitRepository")), {}) == unwatched(platforms, none)
+	judge(array.concat(all, chat("flux-shop", "Kustomization")), {"required": true}) == {{
+		"msg": "no Alert tells anybody when Flux fails",
+		"details": {"path": "platform.components.flux"},
+	}}
+}
+
 waiting(wait) := [
 	release,
 	item("sync", "Kustomization", "flux-system", "shop", {"wait": wait}),

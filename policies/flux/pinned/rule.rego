@@ -10,6 +10,7 @@
 #     regulated:
 #       parameters:
 #         allowBranches: false
+#         allowTeams: signed
 #   match:
 #   - apiGroups: [helm.toolkit.fluxcd.io]
 #     kinds: [HelmRelease]
@@ -22,6 +23,11 @@
 #         description: Let a GitRepository follow a branch.
 #         type: boolean
 #         default: true
+#       allowTeams:
+#         description: Whether a team's own source may follow a branch or a range, which is how a team delivers; signed asks for spec.verify.
+#         type: string
+#         enum: [all, signed, none]
+#         default: all
 #       deniedTags:
 #         description: Tags of an OCIRepository that are known to move.
 #         type: array
@@ -41,6 +47,7 @@ violation contains {"msg": msg, "details": {"path": path}} if {
 
 violation contains {"msg": msg, "details": {"path": path}} if {
 	input.review.object.kind == "OCIRepository"
+	not delivers
 	object.get(ref, "digest", "") == ""
 	object.get(ref, "semver", "") != ""
 	msg := sprintf("semver %q is a range: name one tag or a digest", [ref.semver])
@@ -59,6 +66,7 @@ violation contains {"msg": msg, "details": {"path": path}} if {
 
 violation contains {"msg": msg, "details": {"path": "spec.ref.semver"}} if {
 	input.review.object.kind == "GitRepository"
+	not delivers
 	object.get(ref, "commit", "") == ""
 	object.get(ref, "name", "") == ""
 	object.get(ref, "semver", "") != ""
@@ -67,6 +75,7 @@ violation contains {"msg": msg, "details": {"path": "spec.ref.semver"}} if {
 
 violation contains {"msg": msg, "details": {"path": "spec.ref"}} if {
 	not input.parameters.allowBranches
+	not delivers
 	input.review.object.kind == "GitRepository"
 	msg := sprintf("branch %q moves: name a tag or a commit", [branch])
 }
@@ -82,6 +91,16 @@ charts contains {"path": "spec", "value": input.review.object.spec} if {
 	input.review.object.kind == "HelmChart"
 	input.review.object.spec.sourceRef.kind == "HelmRepository"
 }
+
+# delivers: the source of a team, which the catalog labels.
+delivers if {
+	input.review.object.metadata.labels["contain.platform/team"]
+	accepted[input.parameters.allowTeams]
+}
+
+accepted contains "all"
+
+accepted contains "signed" if input.review.object.spec.verify
 
 exact(version) if regex.match(`^v?[0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?$`, version)
 

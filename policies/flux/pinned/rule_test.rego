@@ -2,9 +2,11 @@ package contain.flux.pinned_test
 
 import data.contain.flux.pinned
 
-defaults := {"allowBranches": true, "deniedTags": ["latest", "main"]}
+defaults := {"allowBranches": true, "allowTeams": "all", "deniedTags": ["latest", "main"]}
 
-strict := {"allowBranches": false, "deniedTags": []}
+strict := {"allowBranches": false, "allowTeams": "signed", "deniedTags": []}
+
+closed := {"allowBranches": false, "allowTeams": "none", "deniedTags": []}
 
 review(kind, spec) := {"object": {"kind": kind, "spec": spec}}
 
@@ -75,4 +77,26 @@ test_branches if {
 		pinned.violation == want with input.review as review("GitRepository", each[0]) with input.parameters as strict
 		pinned.violation == set() with input.review as review("GitRepository", each[0]) with input.parameters as defaults
 	}
+}
+
+team(kind, spec) := object.union(review(kind, spec), {"object": {"metadata": {"labels": {"contain.platform/team": "shop"}}}})
+
+test_sources_of_teams if {
+	moving := {"ref": {"semver": "1.x"}}
+	signed := object.union(moving, {"verify": {"provider": "cosign"}})
+	every kind in ["GitRepository", "OCIRepository"] {
+		pinned.violation == set() with input.review as team(kind, moving) with input.parameters as defaults
+		count(pinned.violation) == 1 with input.review as team(kind, moving) with input.parameters as strict
+		pinned.violation == set() with input.review as team(kind, signed) with input.parameters as strict
+		count(pinned.violation) == 1 with input.review as team(kind, signed) with input.parameters as closed
+		count(pinned.violation) == 1 with input.review as review(kind, signed) with input.parameters as defaults
+	}
+	branch := {"ref": {"branch": "main"}}
+	count(pinned.violation) == 1 with input.review as team("GitRepository", branch) with input.parameters as strict
+	pinned.violation == set() with input.review as team("GitRepository", object.union(branch, {"verify": {"mode": "HEAD"}}))
+		with input.parameters as strict
+
+	# A tag that is known to move is no version, whoever signs it.
+	pinned.violation == {violation(`tag "latest" moves: name a version or a digest`, "spec.ref")} with input.review as team("OCIRepository", {"verify": {}})
+		with input.parameters as defaults
 }
