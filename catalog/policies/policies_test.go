@@ -194,8 +194,8 @@ func TestChosen(t *testing.T) {
 		"flux/pinned": map[string]any{
 			"enforcementAction": "deny",
 			"parameters": map[string]any{
-				"allowBranches": false,
-				"deniedTags":    []any{"dev", "edge", "latest", "main", "master", "stable"},
+				"allowBranches": false, "allowTeams": "all",
+				"deniedTags": []any{"dev", "edge", "latest", "main", "master", "stable"},
 			},
 			"match": map[string]any{
 				"excludedNamespaces": []any{"kube-system"},

@@ -8,18 +8,26 @@ package lib.locks
 
 import data.lib.selector
 
-# accounts are the names of the service accounts that Flux's objects of a resource
-# must name in a namespace with these labels.
-accounts(objects, group, resource, labels) := {account |
+# all are one for each policy and account that its expressions ask for: the
+# selector of namespaces and the rules of what it is about.
+all(objects) := [{"selector": selector_, "rules": match.resourceRules, "account": account} |
 	some item in objects
 	policy := item.object
 	policy.kind == "ValidatingAdmissionPolicy"
 	holds(objects, policy)
-	selector.matches(object.get(policy.spec.matchConstraints, "namespaceSelector", {}), labels)
-	some rule in policy.spec.matchConstraints.resourceRules
-	takes(rule, group, resource)
+	match := policy.spec.matchConstraints
+	selector_ := object.get(match, "namespaceSelector", {})
 	some validation in policy.spec.validations
 	account := named(validation.expression)
+]
+
+# accounts are the names of the service accounts that, by all of the locks, Flux's
+# objects of a resource must name in a namespace with these labels.
+accounts(found, group, resource, labels) := {lock.account |
+	some lock in found
+	selector.matches(lock.selector, labels)
+	some rule in lock.rules
+	takes(rule, group, resource)
 }
 
 # named is the account that an expression asks for, in the words of the catalog:

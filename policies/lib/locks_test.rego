@@ -36,7 +36,7 @@ binding(more) := item({"kind": "ValidatingAdmissionPolicyBinding", "spec": objec
 
 team := {"contain.platform/team": "shop"}
 
-accounts(objects, resource, labels) := locks.accounts(objects, "helm.toolkit.fluxcd.io", resource, labels)
+accounts(objects, resource, labels) := locks.accounts(locks.all(objects), "helm.toolkit.fluxcd.io", resource, labels)
 
 holds(policy_more, binding_more) if {
 	accounts([policy(policy_more), binding(binding_more)], "helmreleases", team) == {"flux-team"}
@@ -48,7 +48,7 @@ test_lock if {
 	accounts([policy({})], "helmreleases", team) == set()
 	accounts([policy({}), binding({})], "helmreleases", {}) == set()
 	accounts([policy({}), binding({})], "other", team) == set()
-	locks.accounts([policy({}), binding({})], "other.io", "helmreleases", team) == set()
+	locks.accounts(locks.all([policy({}), binding({})]), "other.io", "helmreleases", team) == set()
 }
 
 test_leaks if {

@@ -305,7 +305,7 @@ ends contains {"grant": grant, "id": "flux", "may": sprintf("%s %s %s", [verb, r
 	some grant in limited
 	some [group, resource, kind] in appliers
 	verb := [v | some v in writes; rbac.allows(grant.rule, group, resource, v); written(grant, v, kind)][0]
-	count(kept(grant.scope, group, resource)) == 0
+	not kept[[grant.scope, resource]]
 }
 
 appliers := [
@@ -313,19 +313,38 @@ appliers := [
 	["kustomize.toolkit.fluxcd.io", "kustomizations", "Kustomization"],
 ]
 
-# kept are the accounts that Flux's objects in a namespace must name.
-kept("*", _, _) := set()
+# kept are the accounts that Flux's objects must name, by namespace and resource.
+kept[[scope, resource]] := accounts if {
+	found := locks.all(admission)
+	count(found) > 0
+	some scope, labels in namespaces
+	some [group, resource, _] in appliers
+	accounts := locks.accounts(found, group, resource, labels)
+	count(accounts) > 0
+}
 
-kept(scope, group, resource) := locks.accounts(input.objects, group, resource, object.get(namespaces, scope, {})) if scope != "*"
+# admission is what locks are made of: a little of all objects.
+admission := [item | some item in input.objects; startswith(item.object.kind, "ValidatingAdmissionPolicy")]
 
 written(_, "create", _)
 
 written(grant, verb, kind) if {
 	verb != "create"
+	there(grant, kind)
+}
+
+there(grant, kind) if {
+	some namespace, names in placed[kind]
+	grant.scope in {"*", namespace}
+	rbac.names(grant.rule, names)
+}
+
+# placed are the names of Flux's objects by kind and namespace.
+placed[kind][namespace] contains item.object.metadata.name if {
 	some item in input.objects
-	item.object.kind == kind
-	grant.scope in {"*", item.object.metadata.namespace}
-	rbac.names(grant.rule, {item.object.metadata.name})
+	kind := item.object.kind
+	kind in {"Bucket", "GitRepository", "HelmChart", "HelmRelease", "HelmRepository", "Kustomization", "OCIRepository"}
+	namespace := item.object.metadata.namespace
 }
 
 ends contains {"grant": grant, "id": "flux", "may": sprintf("%s %s %s", [verb, resource, place(grant.scope)]), "gives": "Flux applies what comes from there as cluster-admin"} if {
@@ -341,32 +360,33 @@ ends contains {"grant": grant, "id": "flux", "may": sprintf("%s %s %s", [verb, r
 	sourced(grant, kind)
 
 	# What comes from a source there is applied as an account.
-	some [group, applied, _] in appliers
-	count(kept(grant.scope, group, applied)) == 0
+	some [_, applied, _] in appliers
+	not kept[[grant.scope, applied]]
 }
 
 # The cluster's own source is the OCIRepository that contain bootstrap made.
 sourced(grant, "OCIRepository") if grant.scope in {"*", "flux-system"}
 
-sourced(grant, kind) if {
-	some item in input.objects
-	item.object.kind == kind
-	grant.scope in {"*", item.object.metadata.namespace}
-	rbac.names(grant.rule, {item.object.metadata.name})
-}
+sourced(grant, kind) if there(grant, kind)
 
 # acts are the service accounts of the bindings that a grant makes usable.
 acts[grant.who] contains {"account": account, "grant": grant, "may": may} if {
-	some grant in limited
-	some account, _ in of
-	startswith(account, "ServiceAccount ")
-	namespace := split(trim_prefix(account, "ServiceAccount "), "/")[0]
+	some [grant, deed] in borrowers
+	some [account, namespace] in accounts
 	grant.scope in {"*", namespace}
 	grant.who != account
-	may := borrows(grant, namespace)
+	may := sprintf("%s in namespace %s", [deed, namespace])
 }
 
-borrows(grant, namespace) := sprintf("%s in namespace %s", [deeds[0], namespace]) if {
+accounts := [[account, split(trim_prefix(account, "ServiceAccount "), "/")[0]] |
+	some account, _ in of
+	startswith(account, "ServiceAccount ")
+]
+
+# borrowers are the grants by which the service accounts of a namespace can be
+# used, with the first way to.
+borrowers := [[grant, deeds[0]] |
+	some grant in limited
 	deeds := array.concat(
 		pods(grant.rule),
 		[sprintf("%s %s", [verb, resource]) |
@@ -375,14 +395,14 @@ borrows(grant, namespace) := sprintf("%s in namespace %s", [deeds[0], namespace]
 		],
 	)
 	count(deeds) > 0
-}
+]
 
 # So does writing what Flux then does as an account that admission asks for.
 acts[grant.who] contains {"account": account, "grant": grant, "may": sprintf("%s %s %s", [verb, resource, place(grant.scope)])} if {
 	some grant in limited
 	some [group, resource, kind] in appliers
 	verb := [v | some v in writes; rbac.allows(grant.rule, group, resource, v); written(grant, v, kind)][0]
-	some name in kept(grant.scope, group, resource)
+	some name in kept[[grant.scope, resource]]
 	account := sprintf("ServiceAccount %s/%s", [grant.scope, name])
 	account in object.keys(of)
 	account != grant.who
