@@ -75,7 +75,11 @@ func TestHelmValuesExist(t *testing.T) {
 // a custom resource's spec, which the API server judges instead, and Grafana's
 // settings, which catalog/grafana's tests judge.
 func freeform(at string) bool {
-	return path.Base(at) == "resources" || at == "/cephClusterSpec/storage" || at == "/grafana.ini" || path.Base(at) == "containerSecurityContext"
+	switch path.Base(at) {
+	case "resources", "securityContext", "podSecurityContext", "containerSecurityContext":
+		return true
+	}
+	return at == "/cephClusterSpec/storage" || at == "/grafana.ini"
 }
 
 var (
