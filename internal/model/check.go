@@ -24,6 +24,12 @@ func Check(p *Platform) []diag.Finding {
 	c.teams()
 	c.layers()
 	c.components()
+	c.channels()
+	c.tenants()
+	if c.stacks() {
+		c.collection()
+	}
+	c.delivery()
 	c.date()
 	return c.findings
 }
@@ -82,25 +88,34 @@ func (c *checker) management() {
 		name string
 		set  Variants
 	}{{"identity", identity}, {"secrets", m.Secrets}, {"dns", m.DNS}, {"pki", m.PKI}, {"backups", m.Backups}} {
-		c.one(s.set, false, "platform", "management", s.name)
+		c.one(s.set, "platform", "management", s.name)
 	}
 }
 
-// one checks that at most one variant is set, and one if required.
-func (c *checker) one(set Variants, required bool, path ...string) {
+// one checks that at most one variant is set.
+func (c *checker) one(set Variants, path ...string) {
 	names := slices.Sorted(maps.Keys(set))
-	switch {
-	case len(names) > 1:
-		f := c.add("model/variant", fmt.Sprintf("%s has %s set; only one is allowed", path[len(path)-1], and(names)), "", path...)
-		f.Also = make([]string, len(names))
-		for i, n := range names {
-			f.Also[i] = Path(append(slices.Clone(path), n)...)
-		}
-	case len(names) == 0 && required:
-		c.add("model/variant", fmt.Sprintf("%s has no provider set; exactly one is needed", path[len(path)-1]),
-			"set one of vsphere, openstack, aws, azure or metal", path...)
+	if len(names) < 2 {
+		return
+	}
+	f := c.add("model/variant", fmt.Sprintf("%s has %s set; only one is allowed", path[len(path)-1], and(names)), "", path...)
+	f.Also = make([]string, len(names))
+	for i, n := range names {
+		f.Also[i] = Path(append(slices.Clone(path), n)...)
 	}
 }
+
+// exactlyOne checks that one of the kinds is set, of which what is the word for
+// one.
+func (c *checker) exactlyOne(set Variants, what string, kinds []string, path ...string) {
+	c.one(set, path...)
+	if len(set) == 0 {
+		c.add("model/variant", fmt.Sprintf("%s has no %s set; exactly one is needed", path[len(path)-1], what), "set one of "+or(kinds), path...)
+	}
+}
+
+// providers of infrastructure (schema/cluster.cue).
+var providers = []string{"vsphere", "openstack", "aws", "azure", "metal"}
 
 // releaseName is the repository of the release index, beside the clusters'.
 const releaseName = "release"
@@ -115,7 +130,7 @@ func (c *checker) clusters() {
 		if name == releaseName {
 			c.add("model/name", fmt.Sprintf("a cluster cannot be called %q: the release index has that name", name), "", "platform", "clusters", name)
 		}
-		c.one(cl.Infrastructure.Providers, true, "platform", "clusters", name, "infrastructure")
+		c.exactlyOne(cl.Infrastructure.Providers, "provider", providers, "platform", "clusters", name, "infrastructure")
 		w := cl.Infrastructure.Workers
 		if c.p.Environments[cl.Environment].Production && w.Count < ProductionWorkers && w.Waiver == nil {
 			c.add("model/production-workers",
@@ -144,6 +159,7 @@ func (c *checker) teams() {
 		teams[t] = true
 		team := c.p.Teams[t]
 		c.clusterSet(team.Clusters, "platform", "teams", t, "clusters")
+		c.clusterSet(team.Telemetry.Clusters, "platform", "teams", t, "telemetry", "clusters")
 		for _, g := range slices.Sorted(maps.Keys(team.Groups)) {
 			c.ref("role", team.Groups[g].Role, c.roles, "platform", "teams", t, "groups", g, "role")
 		}
@@ -299,12 +315,16 @@ func identifier(s string) bool {
 	return s != ""
 }
 
-func and(names []string) string {
+func and(names []string) string { return list(names, " and ") }
+
+func or(names []string) string { return list(names, " or ") }
+
+func list(names []string, last string) string {
 	switch len(names) {
 	case 0:
 		return "none"
 	case 1:
 		return names[0]
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return strings.Join(names[:len(names)-1], ", ") + last + names[len(names)-1]
 }

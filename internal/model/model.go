@@ -26,6 +26,10 @@ type Platform struct {
 	Components   map[string]Override    `json:"components"`
 	Clusters     map[string]Cluster     `json:"clusters"`
 
+	Tenants       map[string]Tenant   `json:"tenants"`
+	Channels      map[string]Variants `json:"channels"`
+	Observability Plane               `json:"observability"`
+
 	// JSON is all of it, what Go does not look at too.
 	JSON json.RawMessage `json:"-"`
 
@@ -140,11 +144,21 @@ type Team struct {
 			From []string `json:"from"`
 		} `json:"network"`
 	} `json:"namespaces"`
+
+	Tenant    string `json:"tenant"` // "" for none
+	Telemetry struct {
+		Clusters ClusterSet `json:"clusters"`
+	} `json:"telemetry"`
+	Source   *TeamSource               `json:"source"`
+	Images   *ImageAutomation          `json:"images"`
+	Notify   []string                  `json:"notify"`
+	Services map[string]ServiceRequest `json:"services"`
 }
 
 // Environment is a stage of delivery.
 type Environment struct {
 	Production bool                `json:"production"`
+	Telemetry  Collection          `json:"telemetry"`
 	Components map[string]Override `json:"components"`
 	Extensions map[string]Override `json:"extensions"`
 	Policies   Policies            `json:"policies"`
@@ -173,6 +187,8 @@ type Cluster struct {
 	Domain         string              `json:"domain"`
 	Kubernetes     Kubernetes          `json:"kubernetes"`
 	Infrastructure Infrastructure      `json:"infrastructure"`
+	Stack          map[string]Stack    `json:"stack"` // by kind
+	Telemetry      Collection          `json:"telemetry"`
 	Components     map[string]Override `json:"components"`
 	Extensions     map[string]Override `json:"extensions"`
 	Policies       Policies            `json:"policies"`

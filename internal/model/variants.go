@@ -51,7 +51,7 @@ func (c *checker) variantMaps(l said) {
 		}
 		for _, e := range slices.Sorted(maps.Keys(entries)) {
 			maps.DeleteFunc(entries[e], func(k string, _ json.RawMessage) bool { return !slices.Contains(m.variants, k) })
-			c.one(entries[e], false, append(slices.Clone(l.path), "components", m.component, "values", m.field, e)...)
+			c.one(entries[e], append(slices.Clone(l.path), "components", m.component, "values", m.field, e)...)
 		}
 	}
 }

@@ -60,7 +60,10 @@ func (l *locator) lines() *source.Locator {
 func (l *locator) find(f *diag.Finding) []diag.Position {
 	var out []diag.Position
 	for _, p := range f.Also {
-		out = append(out, l.lines().Path(p)...)
+		out = append(out, l.lines().Said(p)...)
+	}
+	for i := 0; len(out) == 0 && i < len(f.Also); i++ {
+		out = l.lines().Path(f.Also[i])
 	}
 	switch {
 	case len(out) > 0:
