@@ -50,7 +50,10 @@ func TestHelmValuesExist(t *testing.T) {
 		checked, unknown := 0, 0
 		seen := map[string]bool{}
 		for _, r := range from.releases {
-			c, ok := charts[r.chart]
+			c, ok := charts[r.chart+" "+r.version]
+			if !ok {
+				c, ok = charts[r.chart]
+			}
 			if !ok {
 				skipped[r.chart] = true
 				continue
@@ -189,6 +192,8 @@ func kind(v any) string {
 	return "number"
 }
 
+// readCharts are the charts of dir by name, and by name and version those that
+// it has another version of as well.
 func readCharts(t *testing.T, dir string) map[string]chart {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*", "facts.json"))
@@ -197,7 +202,7 @@ func readCharts(t *testing.T, dir string) map[string]chart {
 	}
 	out := map[string]chart{}
 	for _, file := range files {
-		type named struct{ Name string }
+		type named struct{ Name, Version string }
 		var facts struct {
 			Chart       *named
 			OtherCharts []named
@@ -208,6 +213,9 @@ func readCharts(t *testing.T, dir string) map[string]chart {
 			var c chart
 			if read(t, filepath.Join(at, other.Name+".values.yaml"), &c.values) {
 				out[other.Name] = c
+			}
+			if c = (chart{}); read(t, filepath.Join(at, other.Name+"-"+other.Version+".values.yaml"), &c.values) {
+				out[other.Name+" "+other.Version] = c
 			}
 		}
 		if facts.Chart != nil {
@@ -244,8 +252,8 @@ func read(t *testing.T, file string, into any) bool {
 
 // A release is one HelmRelease of a golden file or of an example's cluster.
 type release struct {
-	from, chart string
-	values      map[string]any
+	from, chart, version string
+	values               map[string]any
 }
 
 func goldenReleases(t *testing.T) []release {
@@ -297,10 +305,11 @@ func exampleReleases(t *testing.T) []release {
 }
 
 func releasesOf(from string, docs []document) []release {
-	charts := map[string]string{} // source's name -> chart
+	type source struct{ chart, version string }
+	sources := map[string]source{}
 	for _, o := range docs {
 		if o.Kind == "OCIRepository" {
-			charts[o.Metadata.Name] = path.Base(o.Spec.URL)
+			sources[o.Metadata.Name] = source{path.Base(o.Spec.URL), o.Spec.Ref.Tag}
 		}
 	}
 	var out []release
@@ -308,11 +317,11 @@ func releasesOf(from string, docs []document) []release {
 		if o.Kind != "HelmRelease" {
 			continue
 		}
-		name := o.Spec.Chart.Spec.Chart
-		if name == "" {
-			name = charts[o.Spec.ChartRef.Name]
+		of := source{o.Spec.Chart.Spec.Chart, o.Spec.Chart.Spec.Version}
+		if of.chart == "" {
+			of = sources[o.Spec.ChartRef.Name]
 		}
-		out = append(out, release{from, name, o.Spec.Values})
+		out = append(out, release{from, of.chart, of.version, o.Spec.Values})
 	}
 	return out
 }
@@ -322,9 +331,12 @@ type document struct {
 	Metadata struct{ Name string }
 	Spec     struct {
 		URL      string
+		Ref      struct{ Tag string }
 		ChartRef struct{ Name string }
-		Chart    struct{ Spec struct{ Chart string } }
-		Values   map[string]any
+		Chart    struct {
+			Spec struct{ Chart, Version string }
+		}
+		Values map[string]any
 	}
 }
 
