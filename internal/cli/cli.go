@@ -127,6 +127,7 @@ itself will enforce, signed, and reconciled by Flux.
   contain build -o dist           check everything and make the artifacts
   contain explain ID              say what a finding means
   contain policy list             see what the rules come to
+  contain tenants                 see who owns which telemetry
   contain push dist oci://…       sign, push, verify, and only then tag
   contain bootstrap CLUSTER       point a fresh cluster at its artifact`,
 		SilenceUsage:               true,
@@ -141,7 +142,7 @@ itself will enforce, signed, and reconciled by Flux.
 	})
 	root.AddCommand(
 		newInit(e), newVet(e), newRender(e), newBuild(e), newPush(e), newVerify(e),
-		newBootstrap(e), newPolicy(e), newServe(e), newEditor(e), newExplain(e), newKeygen(e), newVersion(e),
+		newBootstrap(e), newPolicy(e), newTenants(e), newServe(e), newEditor(e), newExplain(e), newKeygen(e), newVersion(e),
 	)
 	for _, c := range root.Commands() {
 		positional(c)

@@ -126,6 +126,19 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 	return r, err
 }
 
+// Describe reads a platform and checks what it says, without looking at what
+// follows from it.
+func Describe(ctx context.Context, in Input) (*Result, error) {
+	r := &Result{}
+	src, loc, err := r.describe(in)
+	if err != nil || src == nil {
+		return r, err
+	}
+	gov, found := govern(r.Platform, loc.sources)
+	r.stop(loc, append(found, gov.judge(model.Check(r.Platform))...))
+	return r, ctx.Err()
+}
+
 // describe loads and decodes the platform, and reads its policy sources. The
 // Source is nil when it stopped.
 func (r *Result) describe(in Input) (*source.Source, *locator, error) {
