@@ -4,15 +4,16 @@
 #
 #   build.sh controlplane   kube-apiserver, kube-controller-manager, Flux
 #   build.sh judges         cosign, Gatekeeper with gator, cue, crane, opa, velero-selects,
-#                           Prometheus with promtool, the OpenTelemetry Collector
+#                           Prometheus with promtool, the OpenTelemetry Collector,
+#                           what reads Alertmanager's and Mimir's configurations
 #   build.sh all            both
 #   build.sh cosign cue     these modules alone
 #
 # The binaries go to $CONTAIN_E2E_BIN (default: .cache/e2e/bin under the
 # repository root), which must not be a directory with anything else in it. A
-# module is built again only when its go.mod, its go.sum, the Go version or this
-# file changes. One module at a time: the go command already fills the machine,
-# and two links at once need the memory of both.
+# module is built again only when its files, the Go version or this file change.
+# One module at a time: the go command already fills the machine, and two links
+# at once need the memory of both.
 #
 # There is no -trimpath, on purpose: these binaries stay on this machine, and
 # without it the go command shares every compiled package with the product's own
@@ -24,7 +25,7 @@ root=$(cd "$here/../../.." && pwd)
 bin=${CONTAIN_E2E_BIN:-$root/.cache/e2e/bin}
 
 controlplane=(kubernetes source-controller kustomize-controller)
-judges=(cosign gatekeeper cue crane opa velero-selects prometheus collector)
+judges=(cosign gatekeeper cue crane opa velero-selects prometheus collector alertmanager mimir)
 
 # Prometheus finds targets through Kubernetes, files and HTTP here; the SDKs of
 # all clouds beside that are most of what it would take to build.
@@ -38,7 +39,7 @@ usage() {
 
 # stamp prints what the binaries of module $1 depend on.
 stamp() {
-	{ go version; cat "$here/$1/go.mod" "$here/$1/go.sum" "${BASH_SOURCE[0]}"; } | sha256sum | cut -d' ' -f1
+	{ go version; cat "$here/$1"/* "${BASH_SOURCE[0]}"; } | sha256sum | cut -d' ' -f1
 }
 
 build() {
