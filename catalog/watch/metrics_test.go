@@ -90,5 +90,5 @@ func expressions(t *testing.T) []expression {
 			out = append(out, expression{r.Alert, r.Expr})
 		}
 	}
-	return out
+	return append(out, panelExpressions(t)...)
 }
