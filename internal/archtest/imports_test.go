@@ -54,6 +54,11 @@ var bans = []ban{
 		reason:  "policy is the one place where a verdict is made",
 	},
 	{
+		packages: `.*`, except: `internal/(promql|e2e/.*)`,
+		imports: `github\.com/prometheus/.*`,
+		reason:  "promql is the one place where a rule of Prometheus is read",
+	},
+	{
 		packages: `.*`, except: `internal/(artifact|registry|e2e/.*)`,
 		imports: `github\.com/google/go-containerregistry/.*`,
 		reason:  "artifact makes images, registry moves them; nobody else knows OCI",
@@ -101,7 +106,7 @@ const controlplane = `internal/e2e(/.*)?`
 
 // stages are strangers to each other; whatever they exchange is data that
 // pipeline passes on.
-var stages = []string{"source", "render", "transform", "kubecheck", "policy", "waiver", "artifact", "sign", "registry", "bootstrap"}
+var stages = []string{"source", "render", "transform", "kubecheck", "policy", "promql", "waiver", "artifact", "sign", "registry", "bootstrap"}
 
 // plain are the packages of plain data that any stage may import.
 var plain = []string{"object", "diag", "model"}
@@ -133,6 +138,7 @@ var acquaintances = map[string]string{
 	"pipeline -> render":    "pipeline knows the order of the stages",
 	"pipeline -> transform": "pipeline knows the order of the stages",
 	"pipeline -> kubecheck": "pipeline knows the order of the stages",
+	"pipeline -> promql":    "pipeline knows the order of the stages",
 	"pipeline -> policy":    "pipeline knows the order of the stages",
 
 	"pipeline -> policy/selection":    "findings get the severity that their rule comes to in their cluster",

@@ -22,6 +22,7 @@ import (
 	"github.com/contain-platform/contain/internal/kubecheck"
 	"github.com/contain-platform/contain/internal/model"
 	"github.com/contain-platform/contain/internal/policy/rule"
+	"github.com/contain-platform/contain/internal/promql"
 	"github.com/contain-platform/contain/internal/render"
 	"github.com/contain-platform/contain/internal/sign"
 	"github.com/contain-platform/contain/internal/source"
@@ -79,7 +80,7 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 	}
 	gov, found := govern(r.Platform, loc.sources)
 	r.Waivers = gov.book.InEffect()
-	if r.stop(loc, append(found, gov.judge(model.Check(r.Platform))...)) {
+	if r.stop(loc, append(found, gov.judge(described(r.Platform))...)) {
 		return r, nil
 	}
 	names, found := selected(r.Platform, in.Clusters)
@@ -135,8 +136,13 @@ func Describe(ctx context.Context, in Input) (*Result, error) {
 		return r, err
 	}
 	gov, found := govern(r.Platform, loc.sources)
-	r.stop(loc, append(found, gov.judge(model.Check(r.Platform))...))
+	r.stop(loc, append(found, gov.judge(described(r.Platform))...))
 	return r, ctx.Err()
+}
+
+// described is what there is to say about a platform's description as a whole.
+func described(p *model.Platform) []diag.Finding {
+	return append(model.Check(p), promql.Check(p)...)
 }
 
 // describe loads and decodes the platform, and reads its policy sources. The
