@@ -49,9 +49,14 @@ func (c *checker) fluxChannel(name string, path ...string) {
 	if !c.channel(name, path...) {
 		return
 	}
+	const hint = "name a channel of another kind; %s is for alerts of tenants and stacks"
 	if _, email := c.p.Channels[name]["email"]; email {
-		c.add(findingNotify, fmt.Sprintf("Flux sends no email, and channel %q is email alone", name),
-			"name a channel of another kind; email is for alerts of tenants and stacks", path...)
+		c.add(findingNotify, fmt.Sprintf("Flux sends no email, and channel %q is email alone", name), fmt.Sprintf(hint, "email"), path...)
+	}
+	// notification-controller v1.9.3, docs/spec/v1beta3/providers.md, "PagerDuty":
+	// the key is the Provider's spec.channel, and no Secret replaces that.
+	if _, pager := c.p.Channels[name]["pagerduty"]; pager {
+		c.add(findingNotify, fmt.Sprintf("Flux takes PagerDuty's key in plain text alone, and channel %q keeps it in the secret store", name), fmt.Sprintf(hint, "pagerduty"), path...)
 	}
 }
 

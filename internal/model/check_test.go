@@ -34,7 +34,7 @@ const sound = `{
 			"telemetry": {"clusters": "*"},
 			"tenant": "shop",
 			"namespaces": {"shop-web": {}},
-			"source": {"git": {"url": "https://git.example/shop", "branch": "main"}, "namespace": "shop-web"},
+			"source": {"git": {"url": "https://git.example/shop", "branch": "main", "credentials": {"path": "x"}}, "namespace": "shop-web"},
 			"images": {"cluster": "prod", "repositories": {"web": {"policy": {"semver": "1.x", "pattern": "x"}}}},
 			"notify": ["chat"]
 		}
@@ -151,6 +151,10 @@ error platform.clusters.prod.components.flux.values.notify[0] [model/reference] 
 		{"email by flux", `{"components": {"flux": {"values": {"notify": ["mail"]}}}}`, `
 error platform.components.flux.values.notify[0] [teams/notify] : Flux sends no email, and channel "mail" is email alone
   hint: name a channel of another kind; email is for alerts of tenants and stacks
+`},
+		{"pagerduty by flux", `{"channels": {"pager": {"pagerduty": {}}}, "components": {"flux": {"values": {"notify": ["pager"]}}}}`, `
+error platform.components.flux.values.notify[0] [teams/notify] : Flux takes PagerDuty's key in plain text alone, and channel "pager" keeps it in the secret store
+  hint: name a channel of another kind; pagerduty is for alerts of tenants and stacks
 `},
 		{"email to a team", `{"teams": {"shop": {"notify": ["chat", "mail"]}}}`, `
 error platform.teams.shop.notify[1] [teams/notify] : Flux sends no email, and channel "mail" is email alone
@@ -308,6 +312,20 @@ error platform.teams.shop.source [teams/source] : a source is applied to the tea
 error platform.teams.shop.images [teams/images] : new tags of images are committed to the team's Git repository, and the team has none
   hint: describe source: git
 `},
+		{"images without credentials", `{"teams": {"shop": {"source": {"git": {"credentials": null}}}}}`, `
+error platform.teams.shop.images [teams/images] : new tags of images are pushed with the credentials of the team's Git repository, and it has none
+  hint: describe source: git: credentials
+`},
+		{"images unsigned", `{"teams": {"shop": {"source": {"git": {"verify": {"keys": {}}}}}}}`, `
+error platform.teams.shop.images [teams/images] : the team's Git repository is applied only when it is signed, and what Flux commits would not be
+  hint: give images a signingKey, and add its public half to the keys of the source
+`},
+		{"images signed", `{"teams": {"shop": {"source": {"git": {"verify": {"keys": {}}}}, "images": {"signingKey": {"path": "x"}}}}}`, ``},
+		{"images to a tag", `{"teams": {"shop": {"source": {"git": {"branch": null, "tag": "v1"}}}}}`, `
+error platform.teams.shop.images [teams/images] : the team's source follows tags, which nothing can be committed to
+  hint: name the branch for commits in images: branch
+`},
+		{"images to a branch beside a tag", `{"teams": {"shop": {"source": {"git": {"branch": null, "tag": "v1"}}, "images": {"branch": "main"}}}}`, ``},
 		{"images in no cluster", `{"teams": {"shop": {"images": {"cluster": "pord"}}}}`, `
 error platform.teams.shop.images.cluster [model/reference] : cluster "pord" does not exist
   hint: did you mean "prod"?

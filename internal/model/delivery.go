@@ -18,7 +18,9 @@ type TeamSource struct {
 
 // ImageAutomation follows images and commits their new tags.
 type ImageAutomation struct {
-	Cluster      string `json:"cluster"`
+	Cluster      string          `json:"cluster"`
+	Branch       string          `json:"branch"`     // "" for the source's own
+	SigningKey   json.RawMessage `json:"signingKey"` // nil when commits are not signed
 	Repositories map[string]struct {
 		Policy Variants `json:"policy"`
 	} `json:"repositories"`
@@ -141,6 +143,8 @@ var imagePolicies = []string{"alphabetical", "numerical", "semver"}
 func (c *checker) images(t Team, path ...string) {
 	if t.Source == nil || t.Source.Git == nil {
 		c.add(findingImages, "new tags of images are committed to the team's Git repository, and the team has none", "describe source: git", path...)
+	} else {
+		c.commits(t.Source.Git, t.Images, path...)
 	}
 	for _, r := range slices.Sorted(maps.Keys(t.Images.Repositories)) {
 		c.exactlyOne(t.Images.Repositories[r].Policy.only(imagePolicies), "kind", imagePolicies, append(slices.Clone(path), "repositories", r, "policy")...)
@@ -159,6 +163,19 @@ func (c *checker) images(t Team, path ...string) {
 		c.controller(findingImages, n, "imageAutomation", "images are followed by controllers of Flux that are off in this cluster", at...)
 	}
 	c.ref("cluster", t.Images.Cluster, known, at...)
+}
+
+// commits checks that what Flux commits can be pushed, and is applied.
+func (c *checker) commits(git Variants, images *ImageAutomation, path ...string) {
+	if git["credentials"] == nil {
+		c.add(findingImages, "new tags of images are pushed with the credentials of the team's Git repository, and it has none", "describe source: git: credentials", path...)
+	}
+	if git["verify"] != nil && images.SigningKey == nil {
+		c.add(findingImages, "the team's Git repository is applied only when it is signed, and what Flux commits would not be", "give images a signingKey, and add its public half to the keys of the source", path...)
+	}
+	if images.Branch == "" && git["branch"] == nil && len(git.only([]string{"semver", "tag"})) > 0 {
+		c.add(findingImages, "the team's source follows tags, which nothing can be committed to", "name the branch for commits in images: branch", path...)
+	}
 }
 
 // controller checks that a controller of Flux, or Flux itself, is not switched
