@@ -131,9 +131,8 @@ func (r *platformRun) missing(tr tree) (gone, left []object.ID) {
 	return gone, left
 }
 
-// changedAcme is a copy of examples/acme, and of what it imports, with the
-// changes of the second push.
-func changedAcme(t *testing.T) string {
+// acmeCopy is a copy of examples/acme, beside copies of what it imports.
+func acmeCopy(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	for _, dir := range []string{"cue.mod", "schema", "catalog", "examples/acme"} {
@@ -145,7 +144,13 @@ func changedAcme(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	acme := filepath.Join(root, "examples", "acme")
+	return filepath.Join(root, "examples", "acme")
+}
+
+// changedAcme is a copy of examples/acme with the changes of the second push.
+func changedAcme(t *testing.T) string {
+	t.Helper()
+	acme := acmeCopy(t)
 	edit(t, filepath.Join(acme, "teams.cue"), func(s string) string {
 		before, _, ok := strings.Cut(s, "\tdata: {\n")
 		if !ok {

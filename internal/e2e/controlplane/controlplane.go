@@ -150,6 +150,26 @@ func (cp *ControlPlane) run(bin, name string, env []string, args ...string) (*pr
 	return p, nil
 }
 
+// A Program is one that a test runs beside the control plane.
+type Program struct{ p *process }
+
+// Run starts the program of bin under a name that no other has at the time, with
+// env added to its environment, and returns when url answers 200. Its output is
+// in Log(name); a program that is started again under its name writes it anew.
+// It ends with Kill or with the control plane.
+func (cp *ControlPlane) Run(ctx context.Context, bin, program, name, url string, env []string, args ...string) (*Program, error) {
+	p, err := runAs(cp.dir, bin, program, name, env, args...)
+	if err != nil {
+		return nil, err
+	}
+	cp.processes = append(cp.processes, p)
+	return &Program{p}, p.waitHTTP(ctx, http.DefaultClient, url)
+}
+
+// Kill ends the program as a power cut would, without asking it first, and
+// returns when it is gone.
+func (p *Program) Kill() { p.p.stop() }
+
 func (cp *ControlPlane) startEtcd(ctx context.Context, bin, url string, peerPort int) error {
 	peer := fmt.Sprintf("http://127.0.0.1:%d", peerPort)
 	p, err := cp.run(bin, etcd, nil,

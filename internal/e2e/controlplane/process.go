@@ -41,7 +41,13 @@ type process struct {
 // run starts the program name of bin, or of PATH, with its output in
 // dir/<name>.log. extraEnv is added to this process's environment.
 func run(dir, bin, name string, extraEnv []string, args ...string) (*process, error) {
-	path, err := program(bin, name)
+	return runAs(dir, bin, name, name, extraEnv, args...)
+}
+
+// runAs is run for a program of which more than one runs: name is this one's,
+// and its log's.
+func runAs(dir, bin, prog, name string, extraEnv []string, args ...string) (*process, error) {
+	path, err := program(bin, prog)
 	if err != nil {
 		return nil, err
 	}
