@@ -4,9 +4,9 @@
 #
 #   build.sh controlplane   kube-apiserver, kube-controller-manager, Flux
 #   build.sh judges         cosign, Gatekeeper with gator, cue, crane, opa, velero-selects,
-#                           Prometheus with promtool and its operator, the OpenTelemetry
-#                           Collector,
-#                           what reads Alertmanager's and Mimir's configurations
+#                           Prometheus with promtool, its operator, the OpenTelemetry
+#                           Collector, what reads Alertmanager's and Mimir's
+#                           configurations
 #   build.sh all            both
 #   build.sh cosign cue     these modules alone
 #
