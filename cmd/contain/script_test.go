@@ -24,6 +24,7 @@ import (
 
 	"github.com/fluxcd/pkg/oci"
 	"github.com/google/go-containerregistry/pkg/registry"
+	"github.com/rogpeppe/go-internal/diff"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/contain-platform/contain/internal/cli"
@@ -44,6 +45,8 @@ func TestMain(m *testing.M) {
 // Commands beside testscript's own:
 //
 //	platform DIR             a fresh platform p in DIR; files that are there stay
+//	acme DIR                 examples/acme with the module around it in DIR; files that are there stay
+//	difference OLD NEW FILE  write the difference of two trees that contain render wrote to FILE
 //	exitcode N PROGRAM ARG…  run a program and want this exit code
 //	registry [deny]          an empty registry at $REGISTRY, which refuses everybody when told so
 //	artifact DIR NAME        push DIR to $REGISTRY/NAME as flux push artifact does; $ARTIFACT is its reference
@@ -80,15 +83,17 @@ func TestScripts(t *testing.T) {
 				arguments(ts, neg, args, 1, "platform DIR")
 				ts.Check(copyTree(ts.MkAbs(args[0]), base))
 			},
-			"exitcode": exitcode,
-			"registry": startRegistry,
-			"artifact": pushArtifact,
-			"writes":   writes,
-			"tags":     tags,
-			"replace":  replace,
-			"flip":     flip,
-			"digests":  digests,
-			"mask":     mask,
+			"acme":       acme,
+			"difference": difference,
+			"exitcode":   exitcode,
+			"registry":   startRegistry,
+			"artifact":   pushArtifact,
+			"writes":     writes,
+			"tags":       tags,
+			"replace":    replace,
+			"flip":       flip,
+			"digests":    digests,
+			"mask":       mask,
 
 			"listening": listening,
 		},
@@ -130,6 +135,70 @@ func copyTree(to, from string) error {
 		}
 		return os.WriteFile(at, b, 0o644)
 	})
+}
+
+func acme(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 1, "acme DIR")
+	for _, d := range []string{"cue.mod", "schema", "catalog", "examples/acme"} {
+		ts.Check(copyTree(filepath.Join(ts.MkAbs(args[0]), d), filepath.Join(ts.Getenv("ROOT"), d)))
+	}
+}
+
+// difference shows each file that differs once, with the clusters where it
+// differs in this way, and without line numbers, which say nothing in a tree.
+func difference(ts *testscript.TestScript, neg bool, args []string) {
+	arguments(ts, neg, args, 3, "difference OLD NEW FILE")
+	texts := map[string]map[string]string{} // file below the cluster -> its difference -> clusters
+	count := 0
+	for _, name := range files(ts, args[0], args[1]) {
+		was, _ := os.ReadFile(filepath.Join(ts.MkAbs(args[0]), name))
+		is, _ := os.ReadFile(filepath.Join(ts.MkAbs(args[1]), name))
+		d := diff.Diff("", was, "", is)
+		if d == nil {
+			continue
+		}
+		count++
+		var text strings.Builder
+		for i, line := range strings.SplitAfter(string(d), "\n") {
+			switch {
+			case i < 3: // the names of the files
+			case strings.HasPrefix(line, "@@"):
+				text.WriteString("@@\n")
+			default:
+				text.WriteString(line)
+			}
+		}
+		cluster, below, _ := strings.Cut(name, "/")
+		if texts[below] == nil {
+			texts[below] = map[string]string{}
+		}
+		texts[below][text.String()] += " " + cluster
+	}
+	var out strings.Builder
+	fmt.Fprintf(&out, "%d files differ\n", count)
+	for _, below := range slices.Sorted(maps.Keys(texts)) {
+		for _, text := range slices.Sorted(maps.Keys(texts[below])) {
+			fmt.Fprintf(&out, "\n%s in%s\n%s", below, texts[below][text], text)
+		}
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(out.String()), 0o644))
+}
+
+// files are those of the trees, with slashes, sorted.
+func files(ts *testscript.TestScript, trees ...string) []string {
+	names := map[string]bool{}
+	for _, tree := range trees {
+		root := ts.MkAbs(tree)
+		ts.Check(filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			rel, err := filepath.Rel(root, p)
+			names[filepath.ToSlash(rel)] = true
+			return err
+		}))
+	}
+	return slices.Sorted(maps.Keys(names))
 }
 
 func exitcode(ts *testscript.TestScript, neg bool, args []string) {
