@@ -117,7 +117,7 @@ func (c *comparison) removed(n string) {
 	case len(at) == 0:
 		x.Effect = "No cluster wrote for it, as the platform was."
 	default:
-		x.Effect = fmt.Sprintf("What is stored stays in %s, and nobody reads it through Grafana any more. It is not deleted by itself: metrics and logs of a tenant that the stack does not know are kept for ever, traces as long as the stack's default says.", list(at))
+		x.Effect = fmt.Sprintf("What is stored stays in %s, and nobody reads it through Grafana any more. It is not deleted by itself: what a stack holds of a tenant that it does not know is kept for ever.", list(at))
 	}
 	if other := c.takes(c.before.IDOf(n), n); other != "" {
 		x.Effect = fmt.Sprintf("Its ID %q becomes that of %s, whose readers read what is stored.", c.before.IDOf(n), other)
