@@ -24,7 +24,7 @@ const hostile = "https://x.example/\", \"send_resolved\": false}\n- name: evil\n
 const given = `
 #alerts: [{
 	channel: "a"
-	groupBy: ["alertname", "cluster"]
+	groupBy: ["alertname", "cluster", "alertname"]
 	repeatInterval: "4h"
 	routes: {
 		z: {match: {severity: "critical", team: "a\"b\\c\nd"}, channel: "b-c", continue: true}
