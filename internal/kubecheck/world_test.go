@@ -143,6 +143,11 @@ spec: {selfSigned: {}}
 		{name: "another source, in the namespace", units: []string{"own", shop + usesSecret + foreign("targetNamespace: shop")}},
 		{name: "another source, elsewhere", units: []string{"own", shop + usesSecret + foreign("targetNamespace: default")}, want: []string{noSecret}},
 		{name: "another source, another cluster", units: []string{"own", shop + usesSecret + foreign("kubeConfig: {}")}, want: []string{noSecret}},
+		{name: "another source, under an account without rights", units: []string{"own", shop + usesSecret + foreign("serviceAccountName: a")}, want: []string{noSecret}},
+		{name: "another source, under an account of the namespace", units: []string{"own", shop + usesSecret + foreign("serviceAccountName: a") + subject("flux-system")}},
+		{name: "another source, under an account of another namespace", units: []string{"own", shop + usesSecret + foreign("serviceAccountName: a") + strings.Replace(subject("flux-system"), "namespace: shop", "namespace: default", 1)}, want: []string{noSecret}},
+		{name: "another source, under an account that another has the name of", units: []string{"own", shop + usesSecret + foreign("serviceAccountName: a") + subject("kube-system")}, want: []string{noSecret}},
+		{name: "another source, under an account of the cluster", units: []string{"own", shop + usesSecret + foreign("serviceAccountName: a") + strings.Replace(strings.Replace(subject("flux-system"), ", namespace: shop", "", 1), "kind: RoleBinding", "kind: ClusterRoleBinding", 1)}},
 		{name: "an operator in the namespace", units: []string{"own", shop + usesSecret + "apiVersion: db.example/v1\nkind: Postgres\nmetadata: {name: db, namespace: shop}\n"}},
 		{name: "an operator over all", units: []string{"own", shop + usesSecret + "apiVersion: db.example/v1\nkind: Copier\nmetadata: {name: db}\n"}},
 		{name: "people who write", units: []string{"own", shop + usesSecret + `
@@ -263,6 +268,12 @@ func TestCRDOrder(t *testing.T) {
 		{name: "with its chart", units: []string{"contour", contour + proxy}, want: []string{"flux/crd-order HTTPProxy default/a kind"}},
 		{name: "no chart", units: []string{"web", proxy}, want: []string{"api/unserved HTTPProxy default/a kind"}},
 		{name: "no chart, but others", units: []string{"web", proxy, "own", chartIn("flux-system", "anything", "")}},
+		{name: "no chart, but another source under an account", units: []string{"web", proxy, "own", `
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: apps, namespace: flux-system}
+spec: {interval: 1h, prune: true, path: ./, serviceAccountName: a, sourceRef: {kind: OCIRepository, name: platform}}
+`}, want: []string{"api/unserved HTTPProxy default/a kind"}},
 		{name: "a CRD in the unit", units: []string{"web", proxy + `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
