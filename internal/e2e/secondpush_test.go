@@ -46,7 +46,7 @@ func (r *platformRun) secondPush(ctx context.Context, t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range pushed.Clusters {
-		if c.Unchanged != (c.Name == elsewhere) {
+		if c.Unchanged != (report.digest(t, c.Name) == r.report.digest(t, c.Name)) {
 			t.Errorf("pushed %s: unchanged is %t", c.Name, c.Unchanged)
 		}
 	}
