@@ -69,8 +69,8 @@ func TestGateways(t *testing.T) {
 			if part == "mimir" {
 				config = []string{"gateway", "nginx", "config"}
 			}
-			g.http = at(t, values, append(config, "httpSnippet")...).(string)
-			g.server = at(t, values, append(config, "serverSnippet")...).(string)
+			g.http = valueAt(t, values, append(config, "httpSnippet")...).(string)
+			g.server = valueAt(t, values, append(config, "serverSnippet")...).(string)
 			g.writers = writers
 			t.Run(cluster+" "+part, func(t *testing.T) { g.test(t, nginx) })
 		}
@@ -218,7 +218,7 @@ func (g gateway) test(t *testing.T, nginx string) {
 
 	counts, passed, wrong := map[int]int{}, 0, 0
 	for _, r := range requests {
-		got := ask(t, address, r)
+		got := askGateway(t, address, r)
 		counts[got]++
 		if got != r.want {
 			if wrong++; wrong <= 10 {
@@ -240,8 +240,8 @@ func (g gateway) test(t *testing.T, nginx string) {
 	t.Logf("GATEWAY: %d requests of %d users: %d answered 200, %d of them by what is behind; 401 %d, 403 %d; %d wrong", len(requests), len(users), counts[200], passed, counts[401], counts[403], wrong)
 }
 
-// ask sends the path as it is written.
-func ask(t *testing.T, address string, r request) int {
+// askGateway sends the path as it is written.
+func askGateway(t *testing.T, address string, r request) int {
 	t.Helper()
 	req := &http.Request{
 		Method: http.MethodPost,

@@ -46,7 +46,7 @@ var lokiWants = map[string]lokiLimits{
 // the chart does; the rest is the chart's.
 func TestLokiConfiguration(t *testing.T) {
 	for cluster, writers := range stacks {
-		loki := at(t, chartValues(t, rendered(t, cluster), "loki"), "loki").(map[string]any)
+		loki := valueAt(t, chartValues(t, rendered(t, cluster), "loki"), "loki").(map[string]any)
 		config := lokiConfig(t, loki)
 		runtime := loki["runtimeConfig"].(map[string]any)
 		tenants := append(slices.Sorted(maps.Keys(writers)), "gone")
@@ -76,7 +76,7 @@ func TestLokiConfiguration(t *testing.T) {
 			}, "delete-request-store"},
 		} {
 			config, runtime := clone(t, config), clone(t, runtime)
-			limits := at(t, runtime, "overrides", tenants[0]).(map[string]any)
+			limits := valueAt(t, runtime, "overrides", tenants[0]).(map[string]any)
 			refused.edit(config, limits)
 			if v := askLoki(t, config, runtime, nil); !strings.Contains(v.Refused, refused.says) {
 				t.Errorf("%s: %s: Loki says %q, want it to speak of %s", cluster, what, v.Refused, refused.says)
@@ -89,8 +89,8 @@ func TestLokiConfiguration(t *testing.T) {
 // names on the left, Loki's on the right.
 func lokiConfig(t *testing.T, values map[string]any) map[string]any {
 	t.Helper()
-	s3 := at(t, values, "storage", "s3").(map[string]any)
-	client := map[string]any{"bucketnames": at(t, values, "storage", "bucketNames", "chunks")}
+	s3 := valueAt(t, values, "storage", "s3").(map[string]any)
+	client := map[string]any{"bucketnames": valueAt(t, values, "storage", "bucketNames", "chunks")}
 	for value, name := range map[string]string{
 		"region": "region", "endpoint": "endpoint", "s3ForcePathStyle": "s3forcepathstyle",
 		"accessKeyId": "access_key_id", "secretAccessKey": "secret_access_key",

@@ -79,7 +79,7 @@ var tempoWants = map[string]struct{ rate, traces, trace, retention, series float
 func TestTempoOverrides(t *testing.T) {
 	for cluster, writers := range stacks {
 		values := chartValues(t, rendered(t, cluster), "tempo")
-		entries := at(t, values, "per_tenant_overrides").(map[string]any)
+		entries := valueAt(t, values, "per_tenant_overrides").(map[string]any)
 		want := append(slices.Sorted(maps.Keys(writers)), "*")
 		slices.Sort(want)
 		if got := slices.Sorted(maps.Keys(entries)); !slices.Equal(got, want) {
@@ -101,7 +101,7 @@ func TestTempoOverrides(t *testing.T) {
 				"compaction.block_retention":           fmt.Sprintf("%vh", int(w.retention)),
 				"metrics_generator.max_active_series":  w.series,
 			} {
-				if got := at(t, entry, strings.Split(key, ".")...); got != v {
+				if got := valueAt(t, entry, strings.Split(key, ".")...); got != v {
 					t.Errorf("%s: tenant %s: %s is %v, want %v", cluster, id, key, got, v)
 				}
 			}
@@ -111,8 +111,8 @@ func TestTempoOverrides(t *testing.T) {
 		entry := clone(t, entries["*"].(map[string]any))
 		entry["global"] = map[string]any{"max_bytes_for_trace": 1}
 		entry["max_traces_per_user"] = 1 // the flat form of old
-		at(t, entry, "ingestion").(map[string]any)["rate_limit_bytes"] = "15MB"
-		delete(at(t, entry, "compaction").(map[string]any), "block_retention")
+		valueAt(t, entry, "ingestion").(map[string]any)["rate_limit_bytes"] = "15MB"
+		delete(valueAt(t, entry, "compaction").(map[string]any), "block_retention")
 		_, problems := tempoProblems(entry)
 		if got, want := strings.Join(problems, "\n"), strings.Join([]string{
 			"compaction.block_retention is missing: it would be zero",

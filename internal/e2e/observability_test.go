@@ -48,8 +48,8 @@ func chartValues(t *testing.T, objs []*object.Object, name string) map[string]an
 	return nil
 }
 
-// at follows keys through mappings.
-func at(t *testing.T, v any, keys ...string) any {
+// valueAt follows keys through mappings.
+func valueAt(t *testing.T, v any, keys ...string) any {
 	t.Helper()
 	for _, k := range keys {
 		m, ok := v.(map[string]any)
