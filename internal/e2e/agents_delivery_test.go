@@ -43,7 +43,7 @@ func (a *agents) delivery(ctx context.Context, t *testing.T) {
 	d.start(ctx, t)
 
 	d.send(ctx, t, 40)
-	d.arrives(ctx, t, "while all is well", time.Minute)
+	d.arrives(ctx, t, "while all is well", 2*time.Minute)
 
 	// The application stack answers 503; the platform's is not there at all.
 	for name, e := range d.endpoints {
