@@ -71,7 +71,7 @@ func (d *delivery) verdict(t *testing.T, away time.Duration) {
 		counts = append(counts, fmt.Sprintf("%s %d", tenant, perTenant[tenant]))
 	}
 	requests, refused := d.counts()
-	t.Logf("AGENTS: %s items arrived, each under its own tenant; %d under another's; %d missing; %d twice; %d at payments' SIEM; stacks away for %.0f s with %d requests refused and the collector killed; %d requests taken",
+	t.Logf("AGENTS: %s items arrived under their own tenant; %d under another's; %d missing; %d twice; %d at payments' SIEM; stacks away for %.0f s with %d requests refused and the collector killed; %d requests taken",
 		strings.Join(counts, ", "), foreign, len(d.missing()), duplicates, siem, away.Seconds(), refused, requests)
 }
 
