@@ -120,6 +120,10 @@ var providers = []string{"vsphere", "openstack", "aws", "azure", "metal"}
 // releaseName is the repository of the release index, beside the clusters'.
 const releaseName = "release"
 
+// gatewayUsers are the users of a stack's gateways that are no clusters
+// (catalog/gateway).
+var gatewayUsers = []string{"grafana", "tempo"}
+
 // ProductionWorkers is what a production cluster needs at least, so that one
 // failure zone of three may be lost while another is drained.
 const ProductionWorkers = 6
@@ -129,6 +133,9 @@ func (c *checker) clusters() {
 		cl := c.p.Clusters[name]
 		if name == releaseName {
 			c.add("model/name", fmt.Sprintf("a cluster cannot be called %q: the release index has that name", name), "", "platform", "clusters", name)
+		}
+		if slices.Contains(gatewayUsers, name) {
+			c.add("model/name", fmt.Sprintf("a cluster cannot be called %q: a user of the stacks' gateways has that name, as clusters have theirs", name), "", "platform", "clusters", name)
 		}
 		c.exactlyOne(cl.Infrastructure.Providers, "provider", providers, "platform", "clusters", name, "infrastructure")
 		w := cl.Infrastructure.Workers

@@ -88,6 +88,9 @@ func TestCheck(t *testing.T) {
 error platform.tenants.shop.owner [model/reference] : team "shpo" does not exist
   hint: did you mean "shop"?
 `},
+		{"a gateway's user", `{"clusters": {"grafana": {"role": "workload", "environment": "dev", "region": "us", "infrastructure": {"metal": {}}}}}`, `
+error platform.clusters.grafana [model/name] grafana: a cluster cannot be called "grafana": a user of the stacks' gateways has that name, as clusters have theirs
+`},
 		{"same id", `{"tenants": {"shop": {"id": "platform"}}}`, `
 error platform.tenants.shop.id [tenants/id] : tenants platform and shop have the same ID "platform": each would read and write the other's data
   hint: an ID is the tenant's name unless id says otherwise

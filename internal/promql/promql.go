@@ -75,12 +75,15 @@ func series(r model.Rule) string {
 	return b.String()
 }
 
+// language is PromQL without its experiments, which Mimir's ruler has off too.
+func language() parser.Parser { return parser.NewParser(parser.Options{}) }
+
 // check gives Prometheus parts of a rule one by one, so that it is known which
 // of them it objects to.
 func check(r model.Rule, at []string) []diag.Finding {
 	below := func(steps ...string) []string { return append(slices.Clone(at), steps...) }
 	var out []diag.Finding
-	if _, err := parser.ParseExpr(r.Expr); err != nil {
+	if _, err := language().ParseExpr(r.Expr); err != nil {
 		out = append(out, finding(findingExpression, expression(r.Expr, err), below("expr")...))
 	}
 	// An expression that parses stands for the rule's own.
@@ -127,7 +130,7 @@ func validate(r rulefmt.Rule, at []string) []diag.Finding {
 	}
 	var out []diag.Finding
 	// The scheme is that of Mimir's limits, unless they say otherwise.
-	for _, e := range r.Validate(rulefmt.RuleNode{}, common.LegacyValidation) {
+	for _, e := range r.Validate(rulefmt.RuleNode{}, common.LegacyValidation, language()) {
 		err := errors.Unwrap(&e) // without positions in YAML that there is none of
 		if t := template(r.Alert, err.Error()); t != "" {
 			out = append(out, finding(findingRule, "the template does not parse: "+t, at...))
