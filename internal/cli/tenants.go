@@ -140,7 +140,11 @@ func (e Env) listChanges(format string, changes []tenancy.Change) error {
 	case len(changes) == 0:
 		fmt.Fprintln(e.Stderr, "nothing changes for stored telemetry")
 	default:
-		fmt.Fprintf(e.Stderr, "%s, of which %d delete data\n", plural(len(changes), "change"), deletes)
+		verb := "delete"
+		if deletes == 1 {
+			verb = "deletes"
+		}
+		fmt.Fprintf(e.Stderr, "%s, of which %d %s data\n", plural(len(changes), "change"), deletes, verb)
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -53,7 +54,11 @@ func (e Env) vet(ctx context.Context, in pipeline.Input, dir string, format diag
 	}
 	if format == diag.Text {
 		e.waivers(r.Waivers)
-		fmt.Fprintf(e.Stderr, "%s: %s, nothing to object to\n", r.Platform.Name, plural(len(r.Platform.Clusters), "cluster"))
+		verdict := "nothing to object to"
+		if slices.ContainsFunc(r.Findings, func(f diag.Finding) bool { return f.Severity == diag.Warning }) {
+			verdict = "no errors"
+		}
+		fmt.Fprintf(e.Stderr, "%s: %s, %s\n", r.Platform.Name, plural(len(r.Platform.Clusters), "cluster"), verdict)
 	}
 	return nil
 }
