@@ -3,7 +3,6 @@ package policies_test
 import (
 	"context"
 	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,8 @@ import (
 	"github.com/open-policy-agent/opa/v1/tester"
 
 	"github.com/contain-platform/contain/policies"
+
+	"github.com/contain-platform/contain/internal/e2e/judge"
 )
 
 func modules(t *testing.T) map[string]*ast.Module {
@@ -131,7 +132,7 @@ func TestRego(t *testing.T) {
 
 // OPA itself runs the tests and checks the format.
 func TestOPA(t *testing.T) {
-	opa := judge(t, "opa")
+	opa := judge.Path(t, "opa")
 	for _, args := range [][]string{
 		{"test", "--ignore", "*.yaml", "."},
 		{"check", "--strict", "--ignore", "*.yaml", "."},
@@ -141,22 +142,4 @@ func TestOPA(t *testing.T) {
 			t.Errorf("opa %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
-}
-
-// judge finds a program that we did not write: in CONTAIN_E2E_BIN or on PATH.
-func judge(t *testing.T, name string) string {
-	t.Helper()
-	if dir := os.Getenv("CONTAIN_E2E_BIN"); dir != "" {
-		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return p
-		}
-	}
-	p, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not there, and CI must not skip it", name)
-		}
-		t.Skipf("%s is neither in CONTAIN_E2E_BIN nor on PATH", name)
-	}
-	return p
 }

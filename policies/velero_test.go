@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/open-policy-agent/opa/v1/rego"
+
+	"github.com/contain-platform/contain/internal/e2e/judge"
 )
 
 // A selection asks which namespaces a backup takes.
@@ -31,7 +33,7 @@ type taken struct {
 // TestVelero: policies/lib/velero.rego takes the namespaces that Velero's own
 // code takes, and refuses the lists that it refuses.
 func TestVelero(t *testing.T) {
-	bin := judge(t, "velero-selects")
+	bin := judge.Path(t, "velero-selects")
 	cases := selections(3000)
 	var in bytes.Buffer
 	for _, c := range cases {

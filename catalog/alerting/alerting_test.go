@@ -4,16 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"testing"
 	"text/template"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/cuecontext"
-	"cuelang.org/go/cue/load"
 	"github.com/google/go-cmp/cmp"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/contain-platform/contain/internal/e2e/cuetest"
 )
 
 // hostile is a credential that would be configuration, or a template, if it were
@@ -176,19 +175,5 @@ func decode[T any](t *testing.T, v cue.Value, path string) T {
 func config(t *testing.T, given string) cue.Value {
 	t.Helper()
 	src := fmt.Sprintf("import \"github.com/contain-platform/contain/catalog/alerting\"\nalerting.#Config & {%s}\n", given)
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(root, "catalog", "alerting", "testdata", "case.cue")
-	insts := load.Instances([]string{file}, &load.Config{
-		Dir:     root,
-		Overlay: map[string]load.Source{file: load.FromString(src)},
-		// No registry is asked: every import is of this module.
-		Env: []string{"CUE_REGISTRY=none"},
-	})
-	if err := insts[0].Err; err != nil {
-		t.Fatal(err)
-	}
-	return cuecontext.New().BuildInstance(insts[0])
+	return cuetest.Value(t, src)
 }

@@ -4,14 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"testing"
 
-	"cuelang.org/go/cue/cuecontext"
-	"cuelang.org/go/cue/load"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/contain-platform/contain/internal/e2e/cuetest"
 )
 
 // TestPortsAgainstURL compares #Ports with what net/url reads.
@@ -53,22 +52,8 @@ func ports(t *testing.T, urls []string) []int {
 		t.Fatal(err)
 	}
 	src := fmt.Sprintf("import \"github.com/contain-platform/contain/catalog/endpoint\"\n(endpoint.#Ports & {#urls: %s}).ports\n", list)
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(root, "catalog", "endpoint", "testdata", "case.cue")
-	insts := load.Instances([]string{file}, &load.Config{
-		Dir:     root,
-		Overlay: map[string]load.Source{file: load.FromString(src)},
-		// No registry is asked: every import is of this module.
-		Env: []string{"CUE_REGISTRY=none"},
-	})
-	if err := insts[0].Err; err != nil {
-		t.Fatal(err)
-	}
 	got := []int{}
-	if err := cuecontext.New().BuildInstance(insts[0]).Decode(&got); err != nil {
+	if err := cuetest.Value(t, src).Decode(&got); err != nil {
 		t.Fatal(err)
 	}
 	return got

@@ -2,14 +2,13 @@ package secret_test
 
 import (
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/cuecontext"
-	"cuelang.org/go/cue/load"
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/contain-platform/contain/internal/e2e/cuetest"
 )
 
 // TestExternal holds the whole object, for every way in which keys can name
@@ -92,21 +91,7 @@ spec:
 func external(t *testing.T, keys string) cue.Value {
 	t.Helper()
 	src := fmt.Sprintf("import \"github.com/contain-platform/contain/catalog/secret\"\nsecret.#External & {#name: \"credentials\", #namespace: \"apps\", #keys: %s}\n", keys)
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(root, "catalog", "secret", "testdata", "case.cue")
-	insts := load.Instances([]string{file}, &load.Config{
-		Dir:     root,
-		Overlay: map[string]load.Source{file: load.FromString(src)},
-		// No registry is asked: every import is of this module.
-		Env: []string{"CUE_REGISTRY=none"},
-	})
-	if err := insts[0].Err; err != nil {
-		t.Fatal(err)
-	}
-	return cuecontext.New().BuildInstance(insts[0])
+	return cuetest.Value(t, src)
 }
 
 // TestTemplates: a Secret that is rendered holds what its templates make, and

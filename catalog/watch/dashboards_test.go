@@ -12,6 +12,8 @@ import (
 
 	"cuelang.org/go/cue"
 	"sigs.k8s.io/yaml"
+
+	"github.com/contain-platform/contain/internal/e2e/judge"
 )
 
 // A dashboard is what is looked at of Grafana's JSON model: docs/sources/
@@ -116,7 +118,7 @@ func TestDashboards(t *testing.T) {
 // TestDashboardsPromtool has promtool parse every expression, as recording rules
 // after Grafana has put in its variables.
 func TestDashboardsPromtool(t *testing.T) {
-	promtool := judge(t, "promtool")
+	promtool := judge.Path(t, "promtool")
 	variables := strings.NewReplacer("$cluster", ".*", "$__rate_interval", "5m")
 	var rules []map[string]string
 	for i, e := range panelExpressions(t) {

@@ -24,6 +24,8 @@ import (
 	"cuelang.org/go/cue/load"
 	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
+
+	"github.com/contain-platform/contain/internal/e2e/judge"
 )
 
 const (
@@ -237,7 +239,7 @@ func TestSystemNamespaces(t *testing.T) {
 
 // TestPromtool has promtool parse the rules, lint included, and run their tests.
 func TestPromtool(t *testing.T) {
-	promtool := judge(t, "promtool")
+	promtool := judge.Path(t, "promtool")
 	dir := t.TempDir()
 	alerts, units := 0, 0
 	check := []string{"check", "rules", "--lint=all", "--lint-fatal"}
@@ -352,24 +354,6 @@ func instance(t *testing.T, pkg string) cue.Value {
 		t.Fatal(err)
 	}
 	return v
-}
-
-// judge finds a program that we did not write: in CONTAIN_E2E_BIN or on PATH.
-func judge(t *testing.T, name string) string {
-	t.Helper()
-	if dir := os.Getenv("CONTAIN_E2E_BIN"); dir != "" {
-		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return p
-		}
-	}
-	p, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not there, and CI must not skip it", name)
-		}
-		t.Skipf("%s is neither in CONTAIN_E2E_BIN nor on PATH", name)
-	}
-	return p
 }
 
 func write(t *testing.T, name string, data []byte) {

@@ -32,7 +32,7 @@ deleted by this command, and it does not fail when a change deletes data: whethe
 that is meant is for those to say who review the change. --format json says
 "deletes" of each change, for a pipeline that wants to ask somebody.`,
 		Example: `  contain tenants examples/acme
-  git worktree add /tmp/before main && contain tenants --against /tmp/before/examples/acme examples/acme`,
+  git worktree add ../before main && contain tenants --against ../before/examples/acme examples/acme`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			now, err := e.described(c.Context(), platformDir(args))

@@ -20,8 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"cuelang.org/go/cue/cuecontext"
-	"cuelang.org/go/cue/load"
+	"github.com/contain-platform/contain/internal/e2e/cuetest"
 )
 
 // A gateway is what the catalog tells a chart's nginx, and who may do what.
@@ -115,21 +114,8 @@ func snippets(t *testing.T, g gateway) (http, server string) {
 		t.Fatal(err)
 	}
 	src := fmt.Sprintf("import \"github.com/contain-platform/contain/catalog/gateway\"\n_in: %s\nout: gateway.#Snippets & {#in: _in, #writes: [\"/otlp/v1/logs\"], #reads: [\"/loki/api/v1/query\", \"/loki/api/v1/tail\"]}\n", in)
-	root, err := filepath.Abs("../..")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(root, "internal", "e2e", "testdata", "case.cue")
-	insts := load.Instances([]string{file}, &load.Config{
-		Dir:     root,
-		Overlay: map[string]load.Source{file: load.FromString(src)},
-		Env:     []string{"CUE_REGISTRY=none"},
-	})
-	if err := insts[0].Err; err != nil {
-		t.Fatal(err)
-	}
 	var v struct{ Out struct{ HTTP, Server string } }
-	if err := cuecontext.New().BuildInstance(insts[0]).Decode(&v); err != nil {
+	if err := cuetest.Value(t, src).Decode(&v); err != nil {
 		t.Fatal(err)
 	}
 	return v.Out.HTTP, v.Out.Server

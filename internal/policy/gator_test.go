@@ -16,26 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/contain-platform/contain/internal/e2e/judge"
 	"github.com/contain-platform/contain/internal/object"
 )
-
-// judge finds a program that we did not write: in CONTAIN_E2E_BIN or on PATH.
-func judge(t testing.TB, name string) string {
-	t.Helper()
-	if dir := os.Getenv("CONTAIN_E2E_BIN"); dir != "" {
-		if p, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
-			return p
-		}
-	}
-	p, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not there, and CI must not skip it", name)
-		}
-		t.Skipf("%s is neither in CONTAIN_E2E_BIN nor on PATH", name)
-	}
-	return p
-}
 
 // gator runs gator test over objects, and says what it found and how much CPU
 // time it took.
@@ -86,7 +69,7 @@ func gator(t testing.TB, bin string, lists ...[]*object.Object) ([]string, time.
 // gator itself judges every sample against every rule as we do: the same
 // objects, messages, details and actions.
 func TestGator(t *testing.T) {
-	bin := judge(t, "gator")
+	bin := judge.Path(t, "gator")
 	templates, constraints := library(t)
 	var objs []*object.Object
 	for _, r := range rules(t) {
@@ -110,7 +93,7 @@ func TestGator(t *testing.T) {
 // kind synced, as gator has it. It judges before mutators run, so there are
 // none here; the webhooks' test has them.
 func TestGatorExpands(t *testing.T) {
-	bin := judge(t, "gator")
+	bin := judge.Path(t, "gator")
 	g := &generator{t: t, rand: rand.New(rand.NewPCG(3, 3))} // for determinism
 	objs := append(g.generators(30), g.objects(20)...)
 	objs = slices.DeleteFunc(distinctObjects(objs), func(o *object.Object) bool {
@@ -169,7 +152,7 @@ func distinct(t *testing.T, objs []*object.Object) []*object.Object {
 
 // BenchmarkGator gives gator test the Pods of BenchmarkReview.
 func BenchmarkGator(b *testing.B) {
-	bin := judge(b, "gator")
+	bin := judge.Path(b, "gator")
 	templates, constraints := library(b)
 	objs := pods(b, 8400)
 	for b.Loop() {

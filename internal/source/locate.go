@@ -121,8 +121,8 @@ func (l *Locator) SaidOfUnit(cluster, unit, at string) []diag.Position {
 // units are a cluster's units with values that know where they come from.
 func (l *Locator) units(cluster string) cue.Value {
 	if l.clusterValue == nil || l.cluster != cluster {
-		in := l.s.unitsIn(l.s.root.LookupPath(platformPath), l.s.root.LookupPath(clusterPath(cluster)), cluster,
-			known{l.s.root.LookupPath(stacksPath), l.s.root.LookupPath(fleetPath)})
+		of := base{l.s.root.LookupPath(platformPath), l.s.root.LookupPath(stacksPath), l.s.root.LookupPath(fleetPath)}
+		in := l.s.unitsIn(of, l.s.root.LookupPath(clusterPath(cluster)), cluster)
 		v := l.s.units(l.s.fillGiven(in))
 		l.cluster, l.clusterValue, l.unitValue = cluster, &v, nil
 	}

@@ -48,7 +48,7 @@ type Source struct {
 	platform []byte
 	clusters map[string]json.RawMessage
 	others   others
-	base     *cue.Value // platform compiled, in ctx
+	base     *base // compiled, in ctx
 	given    []given
 }
 

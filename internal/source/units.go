@@ -28,10 +28,9 @@ func (s *Source) unitsOf(cluster string) ([]model.Unit, []diag.Finding) {
 		}
 	}
 	if s.base == nil {
-		base := s.ctx.CompileBytes(s.platform)
-		s.base = &base
+		s.base = &base{s.ctx.CompileBytes(s.platform), s.ctx.CompileBytes(s.others.stacks), s.ctx.CompileBytes(s.others.fleet)}
 	}
-	v := s.units(s.unitsIn(*s.base, s.ctx.CompileBytes(s.clusters[cluster]), cluster, s.others.compile(s.ctx)))
+	v := s.units(s.unitsIn(*s.base, s.ctx.CompileBytes(s.clusters[cluster]), cluster))
 	if err := v.Validate(cue.Concrete(true)); err != nil {
 		return nil, s.unitsFindings(cluster, err)
 	}
@@ -56,17 +55,14 @@ func (s *Source) unitsOf(cluster string) ([]model.Unit, []diag.Finding) {
 // stacks, and the fleet for those that run one. #Output says what is in them.
 type others struct{ stacks, fleet []byte }
 
-// known is others as values.
-type known struct{ stacks, fleet cue.Value }
-
-func (o others) compile(ctx *cue.Context) known {
-	return known{ctx.CompileBytes(o.stacks), ctx.CompileBytes(o.fleet)}
-}
+// base is what the units of all clusters are made from: the platform without its
+// clusters, and others.
+type base struct{ platform, stacks, fleet cue.Value }
 
 // unitsIn is what the units of a cluster are made from.
-func (s *Source) unitsIn(platform, cluster cue.Value, name string, of known) cue.Value {
+func (s *Source) unitsIn(of base, cluster cue.Value, name string) cue.Value {
 	in := s.ctx.CompileString("{}").
-		FillPath(cue.MakePath(cue.Str("platform")), platform).
+		FillPath(cue.MakePath(cue.Str("platform")), of.platform).
 		FillPath(cue.MakePath(cue.Str("cluster")), cluster).
 		FillPath(cue.MakePath(cue.Str("name")), name).
 		FillPath(cue.MakePath(cue.Str("stacks")), of.stacks)
