@@ -9,6 +9,7 @@ package model
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -176,8 +177,12 @@ type Extension struct {
 	DependsOn []string   `json:"dependsOn"`
 }
 
-// Observability is the role of clusters that run a stack.
-const Observability = "observability"
+// Roles of clusters: Observability runs a stack, Workload what teams bring. The
+// third, "management", runs the management plane.
+const (
+	Observability = "observability"
+	Workload      = "workload"
+)
 
 // Cluster is one Kubernetes cluster.
 type Cluster struct {
@@ -233,9 +238,7 @@ func (i *Infrastructure) UnmarshalJSON(b []byte) error {
 	}
 	i.AirGapped = rest.AirGapped
 	i.Workers.Count, i.Workers.Waiver = rest.Workers.Count, rest.Workers.Waiver
-	for _, f := range []string{"airGapped", "network", "controlPlane", "workers"} {
-		delete(i.Providers, f)
-	}
+	maps.DeleteFunc(i.Providers, func(k string, _ json.RawMessage) bool { return !slices.Contains(providers, k) })
 	return nil
 }
 

@@ -52,7 +52,8 @@ func (s *Source) unitsOf(cluster string) ([]model.Unit, []diag.Finding) {
 }
 
 // others is what a cluster's units know of the other clusters, as JSON: the
-// stacks, and the fleet for those that run one. #Output says what is in them.
+// stacks, and the fleet for those that are no workload clusters. #Output says what
+// is in them.
 type others struct{ stacks, fleet []byte }
 
 // base is what the units of all clusters are made from: the platform without its
@@ -66,7 +67,7 @@ func (s *Source) unitsIn(of base, cluster cue.Value, name string) cue.Value {
 		FillPath(cue.MakePath(cue.Str("cluster")), cluster).
 		FillPath(cue.MakePath(cue.Str("name")), name).
 		FillPath(cue.MakePath(cue.Str("stacks")), of.stacks)
-	if role, err := cluster.LookupPath(cue.MakePath(cue.Str("role"))).String(); err == nil && role == model.Observability {
+	if role, err := cluster.LookupPath(cue.MakePath(cue.Str("role"))).String(); err == nil && role != model.Workload {
 		in = in.FillPath(cue.MakePath(cue.Str("fleet")), of.fleet)
 	}
 	return in
