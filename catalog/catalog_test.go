@@ -8,7 +8,9 @@
 //
 // A line that names #Units, as "catalog/certmanager #Units", tests which units
 // a component has on a cluster: in.json then holds the definition's parameters
-// by their names without "#", and want.yaml its units.
+// by their names without "#", and want.yaml its units. So does a line that
+// names a definition which templates share and its field, as
+// "catalog/upstream #Manifests objects".
 //
 // CONTAIN_UPDATE=1 rewrites the want.yaml files.
 package catalog_test
@@ -62,6 +64,13 @@ func testArchive(t *testing.T, file string) {
 	if !ok || !strings.HasPrefix(def, "#") {
 		t.Fatalf("%s: first line %q, want \"catalog/<dir> #Definition\"", file, header)
 	}
+	def, field, shared := strings.Cut(def, " ")
+	switch {
+	case def == "#Units":
+		field, shared = "units", true
+	case !shared:
+		field = "objects"
+	}
 	want := map[string]string{}
 	for _, f := range a.Files {
 		if path.Base(f.Name) == "want.yaml" {
@@ -79,7 +88,7 @@ func testArchive(t *testing.T, file string) {
 			continue
 		}
 		golden := path.Join(path.Dir(f.Name), "want.yaml")
-		got := render(t, pkg, def, f)
+		got := render(t, pkg, def, field, shared, f)
 		if os.Getenv("CONTAIN_UPDATE") == "" {
 			if d := cmp.Diff(want[golden], got); d != "" {
 				t.Errorf("%s (-want +got):\n%s", golden, d)
@@ -101,12 +110,12 @@ func testArchive(t *testing.T, file string) {
 
 // render evaluates a template as the compiler does, with data filled at #in,
 // and as plain cue does, with the input written in the source; the two must
-// agree.
-func render(t *testing.T, pkg, def string, in txtar.File) string {
+// agree. A shared definition has more parameters than #in.
+func render(t *testing.T, pkg, def, result string, shared bool, in txtar.File) string {
 	t.Helper()
-	parameters, result := map[string]json.RawMessage{"in": in.Data}, "objects"
-	if def == "#Units" {
-		parameters, result = nil, "units"
+	parameters := map[string]json.RawMessage{"in": in.Data}
+	if shared {
+		parameters = nil
 		if err := json.Unmarshal(in.Data, &parameters); err != nil {
 			t.Fatalf("%s: %v", in.Name, err)
 		}

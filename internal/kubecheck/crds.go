@@ -20,12 +20,15 @@ import (
 //go:embed crds.json
 var crdFacts []byte
 
-// crd is one kind that a chart brings.
+// crd is one kind that a chart brings, or the manifests of a project.
 type crd struct {
 	Group string `json:"group"`
 	Kind  string `json:"kind"`
 	// Chart whose release makes the kind known, "" when no chart does.
 	Chart string `json:"chart,omitempty"`
+	// Manifests is the name of the repository whose Kustomization makes the kind
+	// known, where no chart does (catalog/upstream).
+	Manifests string `json:"manifests,omitempty"`
 	// Served versions, the preferred first; Deprecated are those of them that
 	// their CRD calls so, Unserved are named by the CRD and refused.
 	Served     []string `json:"served"`
@@ -77,6 +80,17 @@ var catalog = sync.OnceValue(func() facts {
 	return f
 })
 
+// comesWith says what makes the kind known, "" when nothing of the catalog does.
+func (c crd) comesWith() string {
+	switch {
+	case c.Chart != "":
+		return "chart " + c.Chart
+	case c.Manifests != "":
+		return "the manifests of " + c.Manifests
+	}
+	return ""
+}
+
 // crdLifecycle judges an object by the CRD that the catalog's chart brings. A
 // group that the catalog does not know is not judged.
 func crdLifecycle(o *object.Object) []diag.Finding {
@@ -90,8 +104,8 @@ func crdLifecycle(o *object.Object) []diag.Finding {
 		use = fmt.Sprintf("write it as %s/%s", o.Group, c.Served[i])
 	}
 	from := "the CRD of " + c.Kind
-	if c.Chart != "" {
-		from = "the CRD of chart " + c.Chart
+	if what := c.comesWith(); what != "" {
+		from = "the CRD of " + what
 	}
 	switch {
 	case slices.Contains(c.Deprecated, o.Version):

@@ -23,6 +23,12 @@ var components = map[string]bool{
 	"prometheus-operator": true, "rook-ceph": true, "velero": true,
 }
 
+// manifests are the repositories of components that have no chart: what
+// catalog/upstream applies brings their CRDs.
+var manifests = map[string]string{
+	"keycloak": "keycloak-k8s-resources",
+}
+
 // TestCRDs compares crds.json with the CRDs and charts of the projects.
 func TestCRDs(t *testing.T) {
 	upstream := os.Getenv("CONTAIN_UPSTREAM")
@@ -34,29 +40,34 @@ func TestCRDs(t *testing.T) {
 		CRDs   []crd       `json:"crds"`
 	}
 	var want file
+	for _, name := range slices.Sorted(maps.Keys(manifests)) {
+		dir := filepath.Join(upstream, name)
+		var about struct {
+			Project struct {
+				Version string `json:"version"`
+			} `json:"project"`
+		}
+		decode(t, filepath.Join(dir, "facts.json"), &about)
+		want.Charts = append(want.Charts, chartFact{Name: manifests[name], Version: about.Project.Version})
+		for _, f := range crdsIn(t, dir) {
+			c := readCRD(t, f, "")
+			c.Manifests = manifests[name]
+			want.CRDs = append(want.CRDs, c)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(components)) {
 		dir := filepath.Join(upstream, name)
 		var about struct {
 			Chart chartFact `json:"chart"`
 		}
-		b, err := os.ReadFile(filepath.Join(dir, "facts.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(b, &about); err != nil {
-			t.Fatal(err)
-		}
+		decode(t, filepath.Join(dir, "facts.json"), &about)
 		chart := about.Chart
 		if !components[name] {
 			chart = chartFact{}
 		} else {
 			want.Charts = append(want.Charts, chart)
 		}
-		files, err := filepath.Glob(filepath.Join(dir, "crds", "*.yaml"))
-		if err != nil || len(files) == 0 {
-			t.Fatalf("%s: %d CRDs, %v", dir, len(files), err)
-		}
-		for _, f := range files {
+		for _, f := range crdsIn(t, dir) {
 			want.CRDs = append(want.CRDs, readCRD(t, f, chart.Name))
 		}
 	}
@@ -65,13 +76,7 @@ func TestCRDs(t *testing.T) {
 		var about struct {
 			Chart chartFact `json:"chart"`
 		}
-		b, err := os.ReadFile(filepath.Join(upstream, name, "facts.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := json.Unmarshal(b, &about); err != nil {
-			t.Fatal(err)
-		}
+		decode(t, filepath.Join(upstream, name, "facts.json"), &about)
 		want.Charts = append(want.Charts, about.Chart)
 	}
 	slices.SortFunc(want.Charts, func(a, b chartFact) int { return cmp.Compare(a.Name, b.Name) })
@@ -88,6 +93,26 @@ func TestCRDs(t *testing.T) {
 	if diff := gocmp.Diff(string(b), string(crdFacts)); diff != "" {
 		t.Errorf("crds.json is not what the projects say (CONTAIN_UPDATE=1 writes it anew) (-want +got):\n%s", diff)
 	}
+}
+
+func decode(t *testing.T, file string, into any) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(b, into)
+	}
+	if err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+}
+
+func crdsIn(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "crds", "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %d CRDs, %v", dir, len(files), err)
+	}
+	return files
 }
 
 // encode writes one fact a line.

@@ -2,6 +2,7 @@ package kubecheck
 
 import (
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 
@@ -14,7 +15,7 @@ import (
 // provider is the unit that makes a kind known to the API server, and how.
 type provider struct {
 	unit string
-	what string // "chart contour", "CustomResourceDefinition x", "ConstraintTemplate y"
+	what string // "chart contour", "the manifests of x", "CustomResourceDefinition y"
 	// crd: the object is applied before all others of its unit, since Flux
 	// applies definitions first.
 	crd bool
@@ -27,11 +28,17 @@ const constraintGroup = "constraints.gatekeeper.sh"
 // brings the kind.
 func (w *world) crdOrder() []diag.Finding {
 	by := w.providers()
-	chart := map[string]string{} // unit by chart
-	for _, r := range w.releases {
-		if _, ok := chart[r.chart]; !ok {
-			chart[r.chart] = r.unit.Name
+	brings := map[string]string{} // unit by what it brings, see crd.comesWith
+	bring := func(what, unit string) {
+		if _, ok := brings[what]; !ok {
+			brings[what] = unit
 		}
+	}
+	for _, r := range w.releases {
+		bring(crd{Chart: r.chart}.comesWith(), r.unit.Name)
+	}
+	for _, k := range w.applied {
+		bring(crd{Manifests: path.Base(w.address(k.object))}.comesWith(), k.unit.Name)
 	}
 	silent := w.foreignCharts() || w.writes("")
 	var out []diag.Finding
@@ -45,19 +52,20 @@ func (w *world) crdOrder() []diag.Finding {
 			p, ok := by[k]
 			if !ok {
 				c, known := catalog().crds[k]
-				if !known || c.Chart == "" || c.Chart == "flux2" {
+				what := c.comesWith()
+				if !known || what == "" || c.Chart == "flux2" {
 					continue // Flux is there before its artifact
 				}
-				unit, there := chart[c.Chart]
+				unit, there := brings[what]
 				if !there {
 					if !silent && c.Chart != "cilium" {
 						said[k] = true
 						out = append(out, diag.Finding{ID: IDAPIUnserved, Unit: u.Name, Object: o.String(), Path: "kind",
-							Message: fmt.Sprintf("the cluster has no %s: the kind comes with chart %s, which no unit has", o.Kind, c.Chart)})
+							Message: fmt.Sprintf("the cluster has no %s: the kind comes with %s, which no unit has", o.Kind, what)})
 					}
 					continue
 				}
-				p = provider{unit: unit, what: "chart " + c.Chart}
+				p = provider{unit: unit, what: what}
 			}
 			if f, ok := w.late(u.Name, o, p); ok {
 				said[k] = true
@@ -138,6 +146,12 @@ func (w *world) ownCRDs(found []diag.Finding) []diag.Finding {
 			other[r.chart] = true
 		}
 	}
+	for _, k := range w.applied {
+		name := path.Base(w.address(k.object))
+		if c, ok := catalog().charts[name]; ok && c.Version != w.tag(k.object) {
+			other[name] = true
+		}
+	}
 	own := w.providers()
 	return slices.DeleteFunc(found, func(f diag.Finding) bool {
 		for _, u := range w.units {
@@ -151,7 +165,7 @@ func (w *world) ownCRDs(found []diag.Finding) []diag.Finding {
 				}
 				c, known := catalog().crds[k]
 				_, brought := own[k]
-				return known && (brought || other[c.Chart])
+				return known && (brought || other[c.Chart] || other[c.Manifests])
 			}
 		}
 		return false

@@ -107,6 +107,22 @@ func (w *world) release(at place) release {
 	return r
 }
 
+// address of a Kustomization's source without ".git", and its tag; "" when the
+// source is not in the artifact.
+func (w *world) address(k *object.Object) string {
+	return strings.TrimSuffix(w.ofSource(k, "url"), ".git")
+}
+
+func (w *world) tag(k *object.Object) string { return w.ofSource(k, "ref", "tag") }
+
+func (w *world) ofSource(k *object.Object, field ...string) string {
+	src, ok := w.objects[sourceOf(k)]
+	if !ok {
+		return ""
+	}
+	return str(src.object.Tree(), append([]string{"spec"}, field...)...)
+}
+
 func first(names ...string) string {
 	for _, n := range names {
 		if n != "" {

@@ -103,6 +103,22 @@ func chartIn(namespace, chart, values string) string {
 	return fmt.Sprintf(released, namespace, chart, values)
 }
 
+// manifestsOf is a Kustomization of a repository at 26.7.1.
+func manifestsOf(kind, url string) string {
+	return fmt.Sprintf(`
+apiVersion: source.toolkit.fluxcd.io/v1
+kind: %[1]s
+metadata: {name: operator, namespace: default}
+spec: {interval: 1h, url: %[2]q, ref: {tag: 26.7.1}}
+---
+apiVersion: kustomize.toolkit.fluxcd.io/v1
+kind: Kustomization
+metadata: {name: operator, namespace: default}
+spec: {interval: 1h, prune: true, path: ./kubernetes, targetNamespace: default, sourceRef: {kind: %[1]s, name: operator}}
+---
+`, kind, url)
+}
+
 // TestReferences: what the artifact must hold is demanded, and what somebody
 // else may make is not.
 func TestReferences(t *testing.T) {
@@ -261,6 +277,7 @@ func TestLifecycle(t *testing.T) {
 func TestCRDOrder(t *testing.T) {
 	proxy := "apiVersion: projectcontour.io/v1\nkind: HTTPProxy\nmetadata: {name: a, namespace: default}\n---\n"
 	contour := chartIn("flux-system", "contour", "")
+	keycloak := "apiVersion: k8s.keycloak.org/v2beta1\nkind: Keycloak\nmetadata: {name: a, namespace: default}\n---\n"
 	run(t, []worldCase{
 		{name: "waits", units: []string{"web<contour", proxy, "contour", contour}},
 		{name: "waits through another", units: []string{"web<mid", proxy, "mid<contour", classOf("x"), "contour", contour}},
@@ -274,6 +291,17 @@ kind: Kustomization
 metadata: {name: apps, namespace: flux-system}
 spec: {interval: 1h, prune: true, path: ./, serviceAccountName: a, sourceRef: {kind: OCIRepository, name: platform}}
 `}, want: []string{"api/unserved HTTPProxy default/a kind"}},
+		{name: "waits for manifests", units: []string{"sso<keycloak", keycloak, "keycloak", manifestsOf("GitRepository", "https://github.com/keycloak/keycloak-k8s-resources.git")}},
+		{name: "waits for manifests of a mirror", units: []string{"sso<keycloak", keycloak, "keycloak", manifestsOf("OCIRepository", "oci://registry.example/mirror/github.com/keycloak/keycloak-k8s-resources")}},
+		{name: "does not wait for manifests", units: []string{"sso", keycloak, "keycloak", manifestsOf("GitRepository", "https://github.com/keycloak/keycloak-k8s-resources")},
+			want: []string{"flux/crd-order Keycloak default/a kind"}},
+		{name: "other manifests", units: []string{"sso<keycloak", keycloak, "keycloak", manifestsOf("GitRepository", "https://github.com/keycloak/keycloak")},
+			want: []string{"api/unserved Keycloak default/a kind"}},
+		{name: "manifests of another version", units: []string{"sso<keycloak", strings.Replace(keycloak, "v2beta1", "v2alpha1", 1),
+			"keycloak", strings.Replace(manifestsOf("GitRepository", "https://github.com/keycloak/keycloak-k8s-resources"), "26.7.1", "26.0.0", 1)}},
+		{name: "an old kind of manifests", units: []string{"sso<keycloak", strings.Replace(keycloak, "v2beta1", "v2alpha1", 1),
+			"keycloak", manifestsOf("GitRepository", "https://github.com/keycloak/keycloak-k8s-resources")},
+			want: []string{"api/deprecated Keycloak default/a apiVersion"}},
 		{name: "a CRD in the unit", units: []string{"web", proxy + `
 apiVersion: apiextensions.k8s.io/v1
 kind: CustomResourceDefinition
