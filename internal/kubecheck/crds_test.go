@@ -20,7 +20,7 @@ import (
 var components = map[string]bool{
 	"cert-manager": true, "cilium": true, "contour": true, "external-dns": true, "external-secrets": true,
 	"flux": true, "gatekeeper": true, "gateway-api": false, "external-snapshotter": false,
-	"prometheus-operator": true, "rook-ceph": true, "velero": true,
+	"prometheus-operator": true, "rook-ceph": true, "trivy-operator": true, "velero": true,
 }
 
 // manifests are the repositories of components that have no chart: what
