@@ -129,7 +129,8 @@ itself will enforce, signed, and reconciled by Flux.
   contain policy list             see what the rules come to
   contain tenants                 see who owns which telemetry
   contain push dist oci://…       sign, push, verify, and only then tag
-  contain bootstrap CLUSTER       point a fresh cluster at its artifact`,
+  contain bootstrap CLUSTER       point a fresh cluster at its artifact
+  contain kubeconfig CLUSTER      reach a cluster as yourself`,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
 		SilenceErrors:              true,
@@ -142,7 +143,7 @@ itself will enforce, signed, and reconciled by Flux.
 	})
 	root.AddCommand(
 		newInit(e), newVet(e), newRender(e), newBuild(e), newPush(e), newVerify(e),
-		newBootstrap(e), newPolicy(e), newTenants(e), newServe(e), newEditor(e), newExplain(e), newKeygen(e), newVersion(e),
+		newBootstrap(e), newKubeconfig(e), newPolicy(e), newTenants(e), newServe(e), newEditor(e), newExplain(e), newKeygen(e), newVersion(e),
 	)
 	for _, c := range root.Commands() {
 		positional(c)

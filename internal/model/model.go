@@ -65,6 +65,13 @@ type Management struct {
 	Registry *Registry `json:"registry"`
 }
 
+// HasIssuer tells whether there is an identity provider.
+func (m Management) HasIssuer() bool {
+	_, keycloak := m.Identity["keycloak"]
+	_, external := m.Identity["external"]
+	return keycloak || external
+}
+
 // Registry is the platform's own container registry.
 type Registry struct {
 	Host string `json:"host"`

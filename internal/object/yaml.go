@@ -24,6 +24,21 @@ func (o *Object) YAML() []byte {
 	return w.out
 }
 
+// YAML is a JSON object that is none of Kubernetes', as Object.YAML writes one.
+func YAML(raw []byte) ([]byte, error) {
+	t, err := decode(raw)
+	if err != nil {
+		return nil, err
+	}
+	b, err := Canonical(t)
+	if err != nil {
+		return nil, err
+	}
+	w := yamlWriter{in: b, out: make([]byte, 0, len(b)+len(b)/4)}
+	w.document()
+	return w.out, nil
+}
+
 // simpleKey bounds the encoded length of a key written as "key: value".
 // YAML readers refuse such keys beyond 1024 characters; longer ones get the
 // explicit form "? key".

@@ -140,6 +140,29 @@ func Describe(ctx context.Context, in Input) (*Result, error) {
 	return r, ctx.Err()
 }
 
+// Printed describes a platform and makes one paper of one of its clusters: kind
+// is a field of catalog.#Output.#printed. The paper is JSON, nil when Result
+// says that it Failed. Input.Clusters is not looked at.
+func Printed(ctx context.Context, in Input, cluster, kind string) (*Result, []byte, error) {
+	r := &Result{}
+	src, loc, err := r.describe(in)
+	if err != nil || src == nil {
+		return r, nil, err
+	}
+	gov, found := govern(r.Platform, loc.sources)
+	if r.stop(loc, append(found, gov.judge(described(r.Platform))...)) {
+		return r, nil, nil
+	}
+	if _, found := selected(r.Platform, []string{cluster}); r.stop(loc, found) {
+		return r, nil, nil
+	}
+	paper, found := src.Printed(cluster, kind)
+	if r.stop(loc, found) {
+		return r, nil, nil
+	}
+	return r, paper, ctx.Err()
+}
+
 // described is what there is to say about a platform's description as a whole.
 func described(p *model.Platform) []diag.Finding {
 	return append(model.Check(p), promql.Check(p)...)

@@ -18,6 +18,7 @@ var (
 	knownPath        = cue.ParsePath("out.known")
 	stacksPath       = cue.ParsePath("out.stacks")
 	fleetPath        = cue.ParsePath("out.fleet")
+	printedPath      = cue.MakePath(cue.Str("out"), cue.Def("#printed"))
 	templatesPath    = cue.MakePath(cue.Str("out"), cue.Def("#templates"))
 	inPath           = cue.MakePath(cue.Def("#in"))
 	objectsPath      = cue.ParsePath("objects")

@@ -103,7 +103,7 @@ func (s *Source) markCatalog(inst *build.Instance, seen map[*build.Instance]bool
 }
 
 // parseFile parses a file as CUE would, but leaves out what #Output shows to
-// people, the inputs and objects of every cluster: cue evaluates a package whole
+// people, the inputs, objects and papers of every cluster: cue evaluates a package whole
 // when it builds it, and the compiler makes both piece by piece.
 func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
 	f, err := parser.ParseFile(name, src, cfg)
@@ -126,7 +126,7 @@ func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
 }
 
 // shown are the fields of #Output that are for people, and those only they need.
-var shown = []string{"_data", "_fleet", "inputs", "objects"}
+var shown = []string{"_data", "_fleet", "inputs", "objects", "printed"}
 
 // Where the catalog defines what a platform gives out: catalog/output.cue.
 const (

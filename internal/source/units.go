@@ -27,10 +27,7 @@ func (s *Source) unitsOf(cluster string) ([]model.Unit, []diag.Finding) {
 			return nil, fs
 		}
 	}
-	if s.base == nil {
-		s.base = &base{s.ctx.CompileBytes(s.platform), s.ctx.CompileBytes(s.others.stacks), s.ctx.CompileBytes(s.others.fleet)}
-	}
-	v := s.units(s.unitsIn(*s.base, s.ctx.CompileBytes(s.clusters[cluster]), cluster))
+	v := s.units(s.unitsIn(s.compiled(), s.ctx.CompileBytes(s.clusters[cluster]), cluster))
 	if err := v.Validate(cue.Concrete(true)); err != nil {
 		return nil, s.unitsFindings(cluster, err)
 	}
@@ -59,6 +56,14 @@ type others struct{ stacks, fleet []byte }
 // base is what the units of all clusters are made from: the platform without its
 // clusters, and others.
 type base struct{ platform, stacks, fleet cue.Value }
+
+// compiled is what all clusters have in common, in ctx.
+func (s *Source) compiled() base {
+	if s.base == nil {
+		s.base = &base{s.ctx.CompileBytes(s.platform), s.ctx.CompileBytes(s.others.stacks), s.ctx.CompileBytes(s.others.fleet)}
+	}
+	return *s.base
+}
 
 // unitsIn is what the units of a cluster are made from.
 func (s *Source) unitsIn(of base, cluster cue.Value, name string) cue.Value {
