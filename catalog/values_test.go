@@ -200,12 +200,30 @@ func kind(v any) string {
 }
 
 // subcharts are values of a chart's dependencies, which its own values.yaml does
-// not list: of the chart kube-state-metrics, as Flux's monitoring example sets
-// them (fluxcd/flux2-monitoring-example, kube-state-metrics-config.yaml).
+// not list: of the chart kube-state-metrics as Flux's monitoring example sets
+// them (fluxcd/flux2-monitoring-example, kube-state-metrics-config.yaml), and of
+// all where their images are, with the defaults of kube-state-metrics 8.4.0,
+// prometheus-node-exporter 4.56.1, rollout-operator 0.51.1 and ceph-csi-operator
+// 1.0.4.
 var subcharts = map[string]map[string]map[string]any{
-	"kube-prometheus-stack": {"kube-state-metrics": {
-		"rbac":                map[string]any{"extraRules": []any{}},
-		"customResourceState": map[string]any{"enabled": false, "config": map[string]any{}},
+	"kube-prometheus-stack": {
+		"kube-state-metrics": {
+			"rbac":                map[string]any{"extraRules": []any{}},
+			"customResourceState": map[string]any{"enabled": false, "config": map[string]any{}},
+			"image":               map[string]any{"registry": "registry.k8s.io", "repository": "kube-state-metrics/kube-state-metrics", "tag": ""},
+		},
+		"prometheus-node-exporter": {
+			"image": map[string]any{"registry": "quay.io", "repository": "prometheus/node-exporter", "tag": ""},
+		},
+	},
+	"mimir-distributed": {"rollout_operator": {
+		"image": map[string]any{"repository": "grafana/rollout-operator", "tag": ""},
+	}},
+	"rook-ceph": {"ceph-csi-operator": {
+		"controllerManager": map[string]any{"manager": map[string]any{
+			"env":   map[string]any{"csiServiceAccountPrefix": ""},
+			"image": map[string]any{"repository": "quay.io/cephcsi/ceph-csi-operator", "tag": "v1.0.4"},
+		}},
 	}},
 }
 
