@@ -25,7 +25,7 @@ var bans = []ban{
 	},
 	{
 		packages: `internal/(object|model)`,
-		imports:  `os(/.*)?|io/fs|net(/.*)?|syscall|path/filepath|cuelang\.org/.*|(sigs\.)?k8s\.io/.*`,
+		imports:  `os(/.*)?|io/fs|net|net/(http|rpc|smtp|mail|textproto|url)(/.*)?|syscall|path/filepath|cuelang\.org/.*|(sigs\.)?k8s\.io/.*`,
 		reason:   "plain data does no I/O and knows neither CUE nor Kubernetes machinery",
 	},
 	{
@@ -75,7 +75,7 @@ var bans = []ban{
 	},
 	{
 		packages: `.*`, except: `internal/(registry|cli|editor|e2e/.*)`,
-		imports: `net|net/(http|rpc|smtp|mail|textproto|netip)(/.*)?`, // net/url only parses
+		imports: `net|net/(http|rpc|smtp|mail|textproto)(/.*)?`, // net/url and net/netip only parse
 		reason:  "no network but what the user asked for: registry does it, cli listens for serve and editor",
 	},
 	{

@@ -146,13 +146,13 @@ platform: clusters: "c%04d": {
 	domain: "c%04d.fleet.example"
 	infrastructure: {
 		%s
-		network: {pods: "10.%d.0.0/16", services: "10.%d.0.0/20"}
+		network: {pods: "fd01:%d::/48", services: "fd02:%d::/108"}
 		controlPlane: count: 3
 		workers: count:      6
 	}
 	components: velero: values: schedules: daily: cron: "%d 1 * * *"
 }
-`, i, []string{"dev", "test", "prod"}[i%3], []string{"eu", "us"}[i%2], i, providers[i%3], i%250, (i+1)%250, i%60)
+`, i, []string{"dev", "test", "prod"}[i%3], []string{"eu", "us"}[i%2], i, providers[i%3], i, i, i%60)
 	}
 	// The cluster of the start makes way for the fleet.
 	if err := os.WriteFile(filepath.Join(dir, "clusters.cue"), []byte(s.String()), 0o644); err != nil {

@@ -20,6 +20,7 @@ func Check(p *Platform) []diag.Finding {
 	c.collect()
 	c.management()
 	c.clusters()
+	c.infrastructure()
 	c.access()
 	c.teams()
 	c.layers()

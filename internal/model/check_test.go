@@ -56,11 +56,14 @@ const sound = `{
 
 // found is a finding in one line: cluster, path, id and message, then the hint
 // and further paths.
-func found(t *testing.T, patch string) string {
+func found(t *testing.T, patches ...string) string {
 	t.Helper()
-	b, err := jsonpatch.MergePatch([]byte(sound), []byte(patch))
-	if err != nil {
-		t.Fatal(err)
+	b := []byte(sound)
+	for _, patch := range patches {
+		var err error
+		if b, err = jsonpatch.MergePatch(b, []byte(patch)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	var p model.Platform
 	if err := json.Unmarshal(b, &p); err != nil {

@@ -9,7 +9,6 @@ package model
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -198,6 +197,8 @@ type Cluster struct {
 	Region         string              `json:"region"`
 	Domain         string              `json:"domain"`
 	Kubernetes     Kubernetes          `json:"kubernetes"`
+	Lifecycle      string              `json:"lifecycle"`
+	Systems        Systems             `json:"management"`
 	Infrastructure Infrastructure      `json:"infrastructure"`
 	Stack          map[string]Stack    `json:"stack"` // by kind
 	Telemetry      Collection          `json:"telemetry"`
@@ -206,47 +207,11 @@ type Cluster struct {
 	Policies       Policies            `json:"policies"`
 }
 
-// Kubernetes is the cluster's version.
-type Kubernetes struct {
-	Version string `json:"version"`
-}
-
-// Infrastructure is where nodes run; Providers are the variants that are set.
-type Infrastructure struct {
-	Providers Variants
-	AirGapped bool
-	Workers   struct {
-		Count  int
-		Waiver *Waiver
-	}
-}
-
 // Waiver is an exception with an owner, a reason and an end.
 type Waiver struct {
 	Owner   string `json:"owner"`
 	Reason  string `json:"reason"`
 	Expires string `json:"expires"` // YYYY-MM-DD
-}
-
-// UnmarshalJSON takes the fields that are not providers out of the struct.
-func (i *Infrastructure) UnmarshalJSON(b []byte) error {
-	if err := json.Unmarshal(b, &i.Providers); err != nil {
-		return err
-	}
-	var rest struct {
-		AirGapped bool `json:"airGapped"`
-		Workers   struct {
-			Count  int     `json:"count"`
-			Waiver *Waiver `json:"waiver"`
-		} `json:"workers"`
-	}
-	if err := json.Unmarshal(b, &rest); err != nil {
-		return err
-	}
-	i.AirGapped = rest.AirGapped
-	i.Workers.Count, i.Workers.Waiver = rest.Workers.Count, rest.Workers.Waiver
-	maps.DeleteFunc(i.Providers, func(k string, _ json.RawMessage) bool { return !slices.Contains(providers, k) })
-	return nil
 }
 
 // ClusterSet selects clusters; see schema.#ClusterSet.

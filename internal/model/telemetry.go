@@ -27,8 +27,9 @@ type Collection struct {
 
 // Stack is one LGTM stack, as far as Go looks at it.
 type Stack struct {
-	Storage Variants `json:"storage"`
-	OIDC    struct {
+	Replication int      `json:"replication"`
+	Storage     Variants `json:"storage"`
+	OIDC        struct {
 		AuthURL  string `json:"authUrl"`
 		TokenURL string `json:"tokenUrl"`
 		APIURL   string `json:"apiUrl"`

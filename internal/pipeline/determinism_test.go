@@ -127,6 +127,7 @@ package openbao
 platform: clusters: {
 	for i in [0, 1, 2, 3, 4, 5, 6, 7] {
 		"more-\(i)": #cluster & {
+			#n: 10 + i
 			environment: ["prod", "test", "dev"][mod(i, 3)]
 			region:      ["eu", "us"][mod(i, 2)]
 			infrastructure: metal: vip: "10.0.0.\(i)"

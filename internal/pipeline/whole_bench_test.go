@@ -77,7 +77,7 @@ platform: clusters: {
 			domain: "fleet-\(i).acme.example"
 			infrastructure: {
 				aws: {region: "us-east-1", accountId: "123456789012"}
-				network: {pods: "10.\(mod(i, 200)).0.0/16", services: "10.201.0.0/20"}
+				network: {pods: "fd01:\(i)::/48", services: "fd02:\(i)::/108"}
 				controlPlane: count: 3
 				workers: count:      6
 			}
