@@ -18,7 +18,7 @@ import (
 // makes the API server know them: those of Gateway API and of the snapshotter
 // are installed in other ways.
 var components = map[string]bool{
-	"cert-manager": true, "cilium": true, "contour": true, "external-dns": true, "external-secrets": true,
+	"cert-manager": true, "cilium": true, "cloudnative-pg": true, "contour": true, "external-dns": true, "external-secrets": true,
 	"flux": true, "gatekeeper": true, "gateway-api": false, "external-snapshotter": false,
 	"prometheus-operator": true, "rook-ceph": true, "trivy-operator": true, "velero": true,
 }
@@ -27,6 +27,14 @@ var components = map[string]bool{
 // catalog/upstream applies brings their CRDs.
 var manifests = map[string]string{
 	"keycloak": "keycloak-k8s-resources",
+}
+
+// elsewhere are CRDs of components that CONTAIN_UPSTREAM has no CRDs of:
+// config/crd/bases of github.com/cloudnative-pg/plugin-barman-cloud v0.13.0 and of
+// github.com/rabbitmq/cluster-operator v2.22.3.
+var elsewhere = []crd{
+	{Group: "barmancloud.cnpg.io", Kind: "ObjectStore", Chart: "plugin-barman-cloud", Served: []string{"v1"}},
+	{Group: "rabbitmq.com", Kind: "RabbitmqCluster", Manifests: "cluster-operator", Served: []string{"v1beta1"}},
 }
 
 // TestCRDs compares crds.json with the CRDs and charts of the projects.
@@ -71,6 +79,13 @@ func TestCRDs(t *testing.T) {
 			want.CRDs = append(want.CRDs, readCRD(t, f, chart.Name))
 		}
 	}
+	want.CRDs = append(want.CRDs, elsewhere...)
+	want.Charts = append(want.Charts, chartFact{Name: "cluster-operator", Version: "v2.22.3"})
+	var others struct {
+		Charts []chartFact `json:"otherCharts"`
+	}
+	decode(t, filepath.Join(upstream, "cloudnative-pg", "facts.json"), &others)
+	want.Charts = append(want.Charts, others.Charts...)
 	// Drivers and controllers of the catalog without CRDs of their own here.
 	for _, name := range []string{"aws-ebs-csi-driver"} {
 		var about struct {
