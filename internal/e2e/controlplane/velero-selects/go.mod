@@ -2,7 +2,11 @@ module github.com/contain-platform/contain/internal/e2e/controlplane/velero-sele
 
 go 1.26
 
-require github.com/vmware-tanzu/velero v1.18.1
+require (
+	github.com/robfig/cron/v3 v3.0.1
+	github.com/vmware-tanzu/velero v1.18.1
+	k8s.io/apimachinery v0.33.11
+)
 
 require (
 	github.com/davecgh/go-spew v1.1.2-0.20180830191138-d8f796af33cc // indirect
@@ -37,7 +41,6 @@ require (
 	gopkg.in/inf.v0 v0.9.1 // indirect
 	gopkg.in/yaml.v3 v3.0.1 // indirect
 	k8s.io/api v0.33.11 // indirect
-	k8s.io/apimachinery v0.33.11 // indirect
 	k8s.io/client-go v0.33.11 // indirect
 	k8s.io/klog/v2 v2.130.1 // indirect
 	k8s.io/kube-openapi v0.0.0-20250318190949-c8a335a9a2ff // indirect

@@ -1,5 +1,6 @@
 // Command velero-selects answers with Velero's own code which namespaces a
-// backup takes: a judge of policies/lib/velero.rego.
+// backup takes, a judge of policies/lib/velero.rego, and what is wrong with an
+// object, a judge of the catalog and of contain restore.
 //
 // Cases come as JSON on stdin, one after another:
 //
@@ -9,7 +10,12 @@
 //
 //	{"problems": true, "taken": […]}
 //
-// problems says that the server refuses the lists; taken is then empty.
+// problems says that the server refuses the lists; taken is then empty. With an
+// object in place of the lists,
+//
+//	{"object": {"apiVersion": "velero.io/v1", "kind": "Schedule", …}}
+//
+// the answer is {"problem": "…"}, which is empty when there is none.
 package main
 
 import (
@@ -26,11 +32,15 @@ type question struct {
 	Namespaces []string `json:"namespaces"`
 	Included   []string `json:"included"`
 	Excluded   []string `json:"excluded"`
+
+	Object json.RawMessage `json:"object"`
 }
 
 type answer struct {
 	Problems bool     `json:"problems"`
 	Taken    []string `json:"taken"`
+
+	Problem string `json:"problem,omitempty"`
 }
 
 func main() {
@@ -48,6 +58,16 @@ func run(in io.Reader, out io.Writer) error {
 			return nil
 		} else if err != nil {
 			return err
+		}
+		if len(q.Object) > 0 {
+			a := answer{Taken: []string{}}
+			if err := object(q.Object); err != nil {
+				a.Problem = err.Error()
+			}
+			if err := e.Encode(a); err != nil {
+				return err
+			}
+			continue
 		}
 		a, err := judge(q)
 		if err != nil {
