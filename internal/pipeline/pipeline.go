@@ -163,6 +163,28 @@ func Printed(ctx context.Context, in Input, cluster, kind string) (*Result, []by
 	return r, paper, ctx.Err()
 }
 
+// PrintedOfAll is Printed of every cluster.
+func PrintedOfAll(ctx context.Context, in Input, kind string) (*Result, map[string][]byte, error) {
+	r := &Result{}
+	src, loc, err := r.describe(in)
+	if err != nil || src == nil {
+		return r, nil, err
+	}
+	gov, found := govern(r.Platform, loc.sources)
+	if r.stop(loc, append(found, gov.judge(described(r.Platform))...)) {
+		return r, nil, nil
+	}
+	papers := map[string][]byte{}
+	for _, cluster := range slices.Sorted(maps.Keys(r.Platform.Clusters)) {
+		paper, found := src.Printed(cluster, kind)
+		if r.stop(loc, found) {
+			return r, nil, nil
+		}
+		papers[cluster] = paper
+	}
+	return r, papers, ctx.Err()
+}
+
 // described is what there is to say about a platform's description as a whole.
 func described(p *model.Platform) []diag.Finding {
 	return append(model.Check(p), promql.Check(p)...)
