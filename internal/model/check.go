@@ -22,6 +22,7 @@ func Check(p *Platform) []diag.Finding {
 	c.clusters()
 	c.infrastructure()
 	c.access()
+	c.identity()
 	c.teams()
 	c.layers()
 	c.components()

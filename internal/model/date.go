@@ -7,9 +7,9 @@ import (
 	"github.com/contain-platform/contain/internal/diag"
 )
 
-// date asks for the day that waivers and denyFrom are compared with, where
-// something is to be compared: the clock would make a build differ from day to
-// day.
+// date asks for the day that waivers, denyFrom and break-glass access are compared
+// with, where something is to be compared: the clock would make a build differ
+// from day to day.
 func (c *checker) date() {
 	if c.p.Policies.Date != "" {
 		return
@@ -33,6 +33,9 @@ func (c *checker) date() {
 func (c *checker) dated() []string {
 	for _, w := range slices.Sorted(maps.Keys(c.p.Policies.Waivers)) {
 		return []string{"platform", "policies", "waivers", w, "expires"}
+	}
+	for _, b := range slices.Sorted(maps.Keys(c.p.BreakGlass)) {
+		return []string{"platform", "breakGlass", b, "expires"}
 	}
 	denies := func(p Policies, path ...string) []string {
 		for _, id := range slices.Sorted(maps.Keys(p.Rules)) {

@@ -30,6 +30,11 @@ type Systems struct {
 	OpenBao *struct {
 		Replicas int `json:"replicas"`
 	} `json:"openbao"`
+	Harbor *struct {
+		Projects map[string]struct {
+			Groups map[string]json.RawMessage `json:"groups"`
+		} `json:"projects"`
+	} `json:"harbor"`
 }
 
 // Infrastructure is where nodes run; Providers are the variants that are set.
@@ -42,6 +47,8 @@ type Infrastructure struct {
 		VIP     string
 		Zones   []string
 		Machine Machine
+		// CABundle is what kubeconfigs trust; "" for none.
+		CABundle string
 	}
 	Workers struct {
 		Count   int

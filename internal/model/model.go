@@ -19,6 +19,7 @@ type Platform struct {
 	Name         string                 `json:"name"`
 	Management   Management             `json:"management"`
 	Access       Access                 `json:"access"`
+	BreakGlass   map[string]BreakGlass  `json:"breakGlass"`
 	Policies     Policies               `json:"policies"`
 	Teams        map[string]Team        `json:"teams"`
 	Environments map[string]Environment `json:"environments"`
@@ -200,6 +201,7 @@ type Cluster struct {
 	Lifecycle      string              `json:"lifecycle"`
 	Systems        Systems             `json:"management"`
 	Infrastructure Infrastructure      `json:"infrastructure"`
+	Authentication Authentication      `json:"authentication"`
 	Stack          map[string]Stack    `json:"stack"` // by kind
 	Telemetry      Collection          `json:"telemetry"`
 	Components     map[string]Override `json:"components"`
