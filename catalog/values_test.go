@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -398,8 +399,11 @@ func documents(t *testing.T, f txtar.File) []document {
 func decode(t *testing.T, raw []byte) []document {
 	t.Helper()
 	var head struct{ Kind string }
-	if err := json.Unmarshal(raw, &head); err != nil {
-		t.Fatalf("%v\n%s", err, raw)
+	// A golden of a function has documents that are no objects.
+	if bytes.HasPrefix(raw, []byte("{")) {
+		if err := json.Unmarshal(raw, &head); err != nil {
+			t.Fatalf("%v\n%s", err, raw)
+		}
 	}
 	if head.Kind != "HelmRelease" && head.Kind != "OCIRepository" {
 		return nil
