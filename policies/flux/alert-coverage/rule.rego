@@ -47,7 +47,18 @@ teams[item.object.metadata.name] := item.object.metadata.labels["contain.platfor
 
 whose(o) := object.get(teams, o.metadata.namespace, "")
 
-alerts := [item.object | some item in input.objects; item.object.kind == "Alert"]
+alerts := [item.object |
+	some item in input.objects
+	item.object.kind == "Alert"
+	not reports(item.object)
+]
+
+# reports: what an Alert does whose Provider writes statuses of commits. Nobody is
+# told by it of what is no commit, and it obliges to nothing.
+reports(alert) if {
+	provider := providers[[alert.metadata.namespace, object.get(alert, ["spec", "providerRef", "name"], "")]]
+	provider.type in {"azuredevops", "bitbucket", "bitbucketserver", "gitea", "github", "gitlab"}
+}
 
 providers[[o.metadata.namespace, o.metadata.name]] := object.get(o, "spec", {}) if {
 	some item in input.objects

@@ -43,6 +43,15 @@ test_watched if {
 	judge([release, provider({}), alert({"eventSources": [{"kind": "HelmRelease", "name": "web", "namespace": "shop"}]})], {}) == set()
 }
 
+test_statuses_of_commits if {
+	judge([release, provider({"type": "github"}), alert({})], {}) == set()
+	judge([release, provider({"type": "gitlab"}), alert({"eventSources": [{"kind": "Kustomization", "name": "*"}]})], {}) == set()
+	judge([release, provider({"type": "gitlab"}), alert({})], {"required": true}) == {{
+		"msg": "no Alert tells anybody when Flux fails",
+		"details": {"path": "platform.components.flux"},
+	}}
+}
+
 test_sources if {
 	failing({"eventSources": [{"kind": "Kustomization", "name": "*"}]}, none)
 	failing({"eventSources": [{"kind": "HelmRelease", "name": "web*"}]}, none)
