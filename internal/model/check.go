@@ -21,6 +21,7 @@ func Check(p *Platform) []diag.Finding {
 	c.management()
 	c.clusters()
 	c.infrastructure()
+	c.backups()
 	c.access()
 	c.identity()
 	c.teams()

@@ -35,6 +35,7 @@ type Systems struct {
 			Groups map[string]json.RawMessage `json:"groups"`
 		} `json:"projects"`
 	} `json:"harbor"`
+	ObjectStorage json.RawMessage `json:"objectStorage"` // nil where it does not run
 }
 
 // Infrastructure is where nodes run; Providers are the variants that are set.

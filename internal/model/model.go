@@ -151,6 +151,9 @@ type Team struct {
 		Network struct {
 			From []string `json:"from"`
 		} `json:"network"`
+		Backup struct {
+			Volumes bool `json:"volumes"`
+		} `json:"backup"`
 	} `json:"namespaces"`
 
 	Tenant    string `json:"tenant"` // "" for none
@@ -204,6 +207,7 @@ type Cluster struct {
 	Authentication Authentication      `json:"authentication"`
 	Stack          map[string]Stack    `json:"stack"` // by kind
 	Telemetry      Collection          `json:"telemetry"`
+	Backup         Backup              `json:"backup"`
 	Components     map[string]Override `json:"components"`
 	Extensions     map[string]Override `json:"extensions"`
 	Policies       Policies            `json:"policies"`
