@@ -33,6 +33,7 @@ func Check(p *Platform) []diag.Finding {
 		c.collection()
 	}
 	c.delivery()
+	c.services()
 	c.date()
 	return c.findings
 }

@@ -365,31 +365,6 @@ error platform.teams.shop.notify [teams/notify] dev: the team's channels are tol
   at platform.teams.shop.notify
   at platform.clusters.dev.components.flux.values.controllers.notification
 `},
-		{"service", `{"teams": {"shop": {"services": {"db": {"namespace": "shop-web", "postgresql": {}}}}}}`, `
-warning platform.teams.shop.services.db.postgresql [teams/service] : no cluster offers managed PostgreSQL
-  hint: the request is noted; nothing follows from it yet
-`},
-		{"service in a region", `{"teams": {"shop": {"services": {"db": {"namespace": "shop-web", "clusters": {"regions": ["asia"]}, "queue": {}}}}}}`, `
-error platform.teams.shop.services.db.clusters.regions[0] [model/reference] : region "asia" does not exist
-  hint: there is eu and us
-warning platform.teams.shop.services.db.queue [teams/service] : no cluster offers managed queues
-  hint: the request is noted; nothing follows from it yet
-`},
-		{"service of no kind", `{"teams": {"shop": {"services": {"db": {"namespace": "shop-web"}}}}}`, `
-error platform.teams.shop.services.db [model/variant] : db has no kind set; exactly one is needed
-  hint: set one of objectStorage, postgresql or queue
-`},
-		{"service of two kinds", `{"teams": {"shop": {"services": {"db": {"namespace": "shop-web", "postgresql": {}, "queue": {}}}}}}`, `
-error platform.teams.shop.services.db [model/variant] : db has postgresql and queue set; only one is allowed
-  at platform.teams.shop.services.db.postgresql
-  at platform.teams.shop.services.db.queue
-`},
-		{"service in another's namespace", `{"teams": {"shop": {"services": {"db": {"namespace": "shop-wbe", "queue": {}}}}}}`, `
-error platform.teams.shop.services.db.namespace [teams/namespace] : namespace "shop-wbe" is not the team's
-  hint: did you mean "shop-web"?
-warning platform.teams.shop.services.db.queue [teams/service] : no cluster offers managed queues
-  hint: the request is noted; nothing follows from it yet
-`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if d := cmp.Diff(strings.TrimPrefix(c.want, "\n"), found(t, c.patch)); d != "" {

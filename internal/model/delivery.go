@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-
-	"github.com/contain-platform/contain/internal/diag"
 )
 
 // TeamSource is where Flux finds what a team runs.
@@ -26,46 +24,13 @@ type ImageAutomation struct {
 	} `json:"repositories"`
 }
 
-// ServiceRequest asks for a managed service; Kinds are the variants that are
-// set.
-type ServiceRequest struct {
-	Namespace string
-	Clusters  ClusterSet
-	Kinds     Variants
-}
-
-// UnmarshalJSON takes the fields that are no kinds out of the struct.
-func (s *ServiceRequest) UnmarshalJSON(b []byte) error {
-	if err := json.Unmarshal(b, &s.Kinds); err != nil {
-		return err
-	}
-	var rest struct {
-		Namespace string     `json:"namespace"`
-		Clusters  ClusterSet `json:"clusters"`
-	}
-	if err := json.Unmarshal(b, &rest); err != nil {
-		return err
-	}
-	s.Namespace, s.Clusters = rest.Namespace, rest.Clusters
-	for _, f := range []string{"namespace", "clusters"} {
-		delete(s.Kinds, f)
-	}
-	return nil
-}
-
-// serviceKinds are the kinds of managed services (schema/teams.cue), and what
-// people call them.
-var serviceKinds = map[string]string{"postgresql": "PostgreSQL", "objectStorage": "object storage", "queue": "queues"}
-
 const (
 	findingSource    = "teams/source"
 	findingImages    = "teams/images"
 	findingNamespace = "teams/namespace"
-	findingService   = "teams/service"
 )
 
-// delivery checks how what teams run comes to their namespaces, and what they
-// ask the platform for.
+// delivery checks how what teams run comes to their namespaces.
 func (c *checker) delivery() {
 	for _, n := range slices.Sorted(maps.Keys(c.p.Teams)) {
 		t := c.p.Teams[n]
@@ -82,9 +47,6 @@ func (c *checker) delivery() {
 					c.controller(findingNotify, cl, "notification", "the team's channels are told by a controller of Flux that is off here", append(path, "notify")...)
 				}
 			}
-		}
-		for _, s := range slices.Sorted(maps.Keys(t.Services)) {
-			c.service(t, t.Services[s], append(path, "services", s)...)
 		}
 	}
 }
@@ -200,21 +162,5 @@ func (c *checker) controller(id, cluster, name, message string, path ...string) 
 	if off != nil {
 		f := c.add(id, message, "", path...)
 		f.Cluster, f.Also = cluster, []string{f.Path, Path(off...)}
-	}
-}
-
-// service checks a request. Nothing of the catalog offers services yet: that is
-// a warning, since a request is also how a team says what it will need.
-func (c *checker) service(t Team, s ServiceRequest, path ...string) {
-	kinds := slices.Sorted(maps.Keys(serviceKinds))
-	c.exactlyOne(s.Kinds, "kind", kinds, path...)
-	c.clusterSet(s.Clusters, append(slices.Clone(path), "clusters")...)
-	c.own(t, s.Namespace, append(slices.Clone(path), "namespace")...)
-	if len(s.Kinds) != 1 {
-		return
-	}
-	for k := range s.Kinds {
-		f := c.add(findingService, "no cluster offers managed "+serviceKinds[k], "the request is noted; nothing follows from it yet", append(slices.Clone(path), k)...)
-		f.Severity = diag.Warning
 	}
 }

@@ -30,6 +30,7 @@ type Platform struct {
 	Tenants       map[string]Tenant   `json:"tenants"`
 	Channels      map[string]Variants `json:"channels"`
 	Observability Plane               `json:"observability"`
+	Services      Services            `json:"services"`
 
 	// JSON is all of it, what Go does not look at too.
 	JSON json.RawMessage `json:"-"`
@@ -208,6 +209,7 @@ type Cluster struct {
 	Stack          map[string]Stack    `json:"stack"` // by kind
 	Telemetry      Collection          `json:"telemetry"`
 	Backup         Backup              `json:"backup"`
+	Services       Offers              `json:"services"`
 	Components     map[string]Override `json:"components"`
 	Extensions     map[string]Override `json:"extensions"`
 	Policies       Policies            `json:"policies"`
