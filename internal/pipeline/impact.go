@@ -140,7 +140,7 @@ func (r *Result) rendered(ctx context.Context, loc *locator, names []string, wor
 	if r.stop(loc, found) {
 		return true
 	}
-	r.Clusters, found = render.Render(ctx, r.Platform, names, workers)
+	r.Clusters, found = r.objects(ctx, names, workers)
 	loc.clusters = r.Clusters
 	if r.stop(loc, found) {
 		return true

@@ -93,7 +93,7 @@ func Run(ctx context.Context, in Input, last Stage) (*Result, error) {
 		return r, ctx.Err()
 	}
 
-	r.Clusters, found = render.Render(ctx, r.Platform, names, workers)
+	r.Clusters, found = r.objects(ctx, names, workers)
 	loc.clusters = r.Clusters
 	if r.stop(loc, found) {
 		return r, ctx.Err()

@@ -126,7 +126,7 @@ func parseFile(name string, src any, cfg parser.Config) (*ast.File, error) {
 }
 
 // shown are the fields of #Output that are for people, and those only they need.
-var shown = []string{"_data", "_fleet", "inputs", "objects", "printed"}
+var shown = []string{"_data", "_fleet", "_inputs", "_objects", "_references", "inputs", "objects", "printed"}
 
 // Where the catalog defines what a platform gives out: catalog/output.cue.
 const (
