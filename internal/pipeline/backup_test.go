@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/contain-platform/contain/internal/e2e/judge"
 	"github.com/contain-platform/contain/internal/pipeline"
 	"github.com/contain-platform/contain/internal/recovery"
@@ -255,6 +257,28 @@ func TestVeleroObjects(t *testing.T) {
 				}
 			}
 		}
+	}
+	for _, q := range []recovery.Request{
+		{Cluster: "prod-eu1", Backup: "daily", Namespaces: []string{"shop-web", "payments-api"}},
+		{Cluster: "prod-eu1", Backup: "daily-20261122063001"},
+		{Cluster: "prod-eu1", Backup: "by-hand"},
+	} {
+		r := run(t, pipeline.Input{FS: os.DirFS(root), Dir: acme, Clusters: []string{q.Cluster}}, pipeline.Render)
+		var units []recovery.Unit
+		for _, u := range r.Clusters[0].Units {
+			units = append(units, recovery.Unit{Name: u.Name, Objects: u.Objects})
+		}
+		plan, err := recovery.Restore(q, units)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := yaml.YAMLToJSON(plan.Object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds["Restore"]++
+		names = append(names, "contain restore --backup "+q.Backup)
+		in.WriteString(`{"object": ` + string(o) + "}\n")
 	}
 	// The judge sees what Velero does not know, and no cron.
 	planted := []string{
