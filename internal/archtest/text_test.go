@@ -23,7 +23,7 @@ var texts = []struct {
 	},
 	{
 		pattern: regexp.MustCompile(`(^|[\s"'=(:,` + "`" + `])/(wor[k]|roo[t]|hom[e]|User[s])(/[\w.-]+)*`),
-		except:  regexp.MustCompile(`/hom[e]/cnb\b`), // in the container of Velero's node agent
+		except:  regexp.MustCompile(`/hom[e]/cnb\b|/roo[t]/\.docker\b`), // in the containers of Velero's node agent, and of Trivy
 		reason:  "a path of one machine means nothing on another",
 	},
 }

@@ -24,6 +24,7 @@ func Check(p *Platform) []diag.Finding {
 	c.backups()
 	c.access()
 	c.identity()
+	c.registry()
 	c.teams()
 	c.layers()
 	c.components()

@@ -57,7 +57,7 @@ func TestIdentity(t *testing.T) {
 `,
 		},
 		"project": {
-			`{"clusters": {"prod": {"management": {"harbor": {"projects": {"tools": {"groups": {"oidc:sre": {"role": "admin"}}}}}}}}}`,
+			`{"management": {"registry": {"host": "r.example"}}, "clusters": {"prod": {"management": {"harbor": {"projects": {"tools": {"groups": {"oidc:sre": {"role": "admin"}}}}}}}}}`,
 			`error platform.clusters.prod.management.harbor.projects.tools.groups."oidc:sre" [access/group-prefix] prod: group "oidc:sre" has the prefix "oidc:" in it, which each cluster adds itself
   hint: call it "sre", as the identity provider does
 `,

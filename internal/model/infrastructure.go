@@ -30,11 +30,7 @@ type Systems struct {
 	OpenBao *struct {
 		Replicas int `json:"replicas"`
 	} `json:"openbao"`
-	Harbor *struct {
-		Projects map[string]struct {
-			Groups map[string]json.RawMessage `json:"groups"`
-		} `json:"projects"`
-	} `json:"harbor"`
+	Harbor        *Harbor         `json:"harbor"`
 	ObjectStorage json.RawMessage `json:"objectStorage"` // nil where it does not run
 }
 

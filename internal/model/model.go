@@ -64,6 +64,8 @@ type Management struct {
 	PKI      Variants  `json:"pki"`
 	Backups  Variants  `json:"backups"`
 	Registry *Registry `json:"registry"`
+	Git      Variants  `json:"git"`
+	Scanner  Variants  `json:"scanner"`
 }
 
 // HasIssuer tells whether there is an identity provider.
@@ -71,11 +73,6 @@ func (m Management) HasIssuer() bool {
 	_, keycloak := m.Identity["keycloak"]
 	_, external := m.Identity["external"]
 	return keycloak || external
-}
-
-// Registry is the platform's own container registry.
-type Registry struct {
-	Host string `json:"host"`
 }
 
 // Variants holds one raw field per kind that is set.
