@@ -45,7 +45,7 @@ func Severities() map[string]diag.Severity {
 	return map[string]diag.Severity{
 		IDStructure: diag.Error, IDMetadata: diag.Error, IDDuplicate: diag.Error,
 		IDNamespace: diag.Error, IDReference: diag.Error, IDSecret: diag.Error,
-		IDAirGap: diag.Warning,
+		IDAirGap: diag.Error,
 
 		IDEmptyUnit: diag.Error, IDDependency: diag.Error, IDCycle: diag.Error, IDOrder: diag.Error,
 		IDDependencyKind: diag.Error, IDSourceDependency: diag.Warning, IDTimeout: diag.Error,

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/contain-platform/contain/internal/diag"
 	"github.com/contain-platform/contain/internal/model"
@@ -38,7 +39,7 @@ func Check(p *model.Platform, clusters []render.Cluster) []diag.Finding {
 		fs = append(fs, owners(c.Units)...)
 		fs = append(fs, w.references(m)...)
 		fs = append(fs, order(c.Units)...)
-		fs = append(fs, airGap(p, c.Name, c.Units)...)
+		fs = append(fs, m.airGap(p, c.Name, c.Units)...)
 		for _, f := range fs {
 			f.Cluster, f.Severity = c.Name, severities[f.ID]
 			out = append(out, f)
@@ -54,12 +55,13 @@ type verdict struct {
 	alone     []diag.Finding         // by the object alone
 	lifecycle map[int][]diag.Finding // by the minor version of Kubernetes
 	refs      []ref
+	outward   func() []outward // asked for in air-gapped clusters alone
 }
 
 func (m memo) of(o *object.Object) *verdict {
 	v := m[o]
 	if v == nil {
-		v = &verdict{lifecycle: map[int][]diag.Finding{}, refs: refsOf(o)}
+		v = &verdict{lifecycle: map[int][]diag.Finding{}, refs: refsOf(o), outward: sync.OnceValue(func() []outward { return outwardOf(o) })}
 		v.alone = append(v.alone, structureOf(o)...)
 		v.alone = append(v.alone, metadataOf(o)...)
 		v.alone = append(v.alone, plaintextOf(o)...)

@@ -22,6 +22,7 @@ func Check(p *Platform) []diag.Finding {
 	c.clusters()
 	c.infrastructure()
 	c.backups()
+	c.airGap()
 	c.access()
 	c.identity()
 	c.registry()

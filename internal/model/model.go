@@ -17,6 +17,7 @@ import (
 // units that follow from it.
 type Platform struct {
 	Name         string                 `json:"name"`
+	Domains      []string               `json:"domains"`
 	Management   Management             `json:"management"`
 	Access       Access                 `json:"access"`
 	BreakGlass   map[string]BreakGlass  `json:"breakGlass"`
