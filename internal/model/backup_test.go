@@ -85,6 +85,7 @@ error platform.clusters.prod.backup.principal [recovery/identity] : dev and prod
 error platform.clusters.mgmt.management.objectStorage [recovery/storage] mgmt: dev and mgmt run the platform's object storage, and backups go to one
   at platform.clusters.dev.management.objectStorage
   at platform.clusters.mgmt.management.objectStorage
+error platform.clusters.dev.management.objectStorage [management/system] dev: object storage runs on a cluster of role management; the role of this one is workload
 `},
 		{"a store that nothing goes to", `{"management": {"backups": {"s3": {"endpoint": ""}}}}`, `
 error platform.clusters.mgmt.management.objectStorage [recovery/storage] mgmt: nothing goes to this object storage: backups go elsewhere

@@ -36,6 +36,8 @@ func Check(p *Platform) []diag.Finding {
 	}
 	c.delivery()
 	c.services()
+	c.plane()
+	c.federation()
 	c.date()
 	return c.findings
 }

@@ -51,13 +51,13 @@ func TestIdentity(t *testing.T) {
 `,
 		},
 		"federated": {
-			`{"management": {"identity": {"keycloak": {"federation": {"entra": {"groups": {"acme:sre": {"value": "x"}}}}}}}}`,
+			`{"management": {"identity": {"keycloak": {"federation": {"entra": {"entra": {"claims": {}}, "groups": {"acme:sre": {"value": "x"}}}}}}}}`,
 			`error platform.management.identity.keycloak.federation.entra.groups."acme:sre" [access/group-prefix] : group "acme:sre" has the prefix "acme:" in it, which each cluster adds itself
   hint: call it "sre", as the identity provider does
 `,
 		},
 		"project": {
-			`{"management": {"registry": {"host": "r.example"}}, "clusters": {"prod": {"management": {"harbor": {"projects": {"tools": {"groups": {"oidc:sre": {"role": "admin"}}}}}}}}}`,
+			`{"domains": ["example"], "teams": {"shop": {"images": null}}, "management": {"registry": {"host": "registry.example"}}, "clusters": {"prod": {"role": "management", "management": {"harbor": {"projects": {"tools": {"groups": {"oidc:sre": {"role": "admin"}}}}}}}}}`,
 			`error platform.clusters.prod.management.harbor.projects.tools.groups."oidc:sre" [access/group-prefix] prod: group "oidc:sre" has the prefix "oidc:" in it, which each cluster adds itself
   hint: call it "sre", as the identity provider does
 `,

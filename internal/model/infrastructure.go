@@ -21,19 +21,6 @@ type Kubernetes struct {
 	From    string `json:"from"`
 }
 
-// Systems are those of the management plane that run on a cluster.
-type Systems struct {
-	ClusterAPI json.RawMessage `json:"clusterAPI"` // nil where it does not run
-	Keycloak   *struct {
-		Instances int `json:"instances"`
-	} `json:"keycloak"`
-	OpenBao *struct {
-		Replicas int `json:"replicas"`
-	} `json:"openbao"`
-	Harbor        *Harbor         `json:"harbor"`
-	ObjectStorage json.RawMessage `json:"objectStorage"` // nil where it does not run
-}
-
 // Infrastructure is where nodes run; Providers are the variants that are set.
 type Infrastructure struct {
 	Providers    Variants

@@ -162,7 +162,7 @@ error platform.clusters."obs-platform".infrastructure.workers.count [infrastruct
   at platform.clusters."obs-platform".infrastructure.workers.count
   at platform.clusters."obs-platform".stack.platform.replication
 `},
-		{"more of the management plane than workers", `{"clusters": {"mgmt": {"management": {"keycloak": {"instances": 4}, "openbao": {"replicas": 5}}, "infrastructure": {"workers": {"count": 3}}}}}`, `
+		{"more of the management plane than workers", `{"domains": ["mgmt.example"], "management": {"identity": {"keycloak": {"issuer": "https://id.mgmt.example/realms/p"}}, "secrets": {"openbao": {"address": "https://bao.mgmt.example"}}}, "clusters": {"mgmt": {"management": {"keycloak": {"instances": 4}, "openbao": {"replicas": 5}}, "infrastructure": {"workers": {"count": 3}}}}}`, `
 error platform.clusters.mgmt.infrastructure.workers.count [infrastructure/workers] mgmt: Keycloak with 4 instances needs 4 workers, and there are 3
   hint: raise workers.count, or ask for fewer
   at platform.clusters.mgmt.infrastructure.workers.count
@@ -188,6 +188,7 @@ error platform.clusters."obs-apps".management.clusterAPI [infrastructure/lifecyc
   hint: keep it on one management cluster
   at platform.clusters.mgmt.management.clusterAPI
   at platform.clusters."obs-apps".management.clusterAPI
+error platform.clusters."obs-apps".management.clusterAPI [management/system] obs-apps: Cluster API runs on a cluster of role management; the role of this one is observability
 `},
 		{"it makes itself", `{"clusters": {"mgmt": {"lifecycle": "cluster-api"}}}`, `
 error platform.clusters.mgmt.lifecycle [infrastructure/lifecycle] mgmt: the cluster that runs Cluster API cannot make itself

@@ -29,6 +29,7 @@ type Harbor struct {
 		Kind string `json:"kind"`
 	} `json:"proxies"`
 	OIDC struct {
+		Client
 		AdminGroup string `json:"adminGroup"`
 	} `json:"oidc"`
 	StorageQuota string `json:"storageQuota"` // "" for none

@@ -11,7 +11,7 @@ import (
 const registry = `{
 	"management": {
 		"git": {"gitlab": {}}, "scanner": {"trivy": {}},
-		"identity": {"keycloak": {"federation": {"corp": {"groups": {"buyers": {}}}}}},
+		"identity": {"keycloak": {"federation": {"corp": {"oidc": {"claims": {}}, "groups": {"buyers": {}}}}}},
 		"registry": {"host": "registry.example", "mirror": "mirror", "robots": {"path": "robots"}}
 	},
 	"access": {"groups": {"admins": {}}},

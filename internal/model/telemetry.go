@@ -30,6 +30,7 @@ type Stack struct {
 	Replication int      `json:"replication"`
 	Storage     Variants `json:"storage"`
 	OIDC        struct {
+		Client
 		AuthURL  string `json:"authUrl"`
 		TokenURL string `json:"tokenUrl"`
 		APIURL   string `json:"apiUrl"`
