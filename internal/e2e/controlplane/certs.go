@@ -18,8 +18,8 @@ import (
 // validity of every certificate; no test run lasts longer.
 const validity = 24 * time.Hour
 
-// authority signs the certificates of one control plane. It lives in memory;
-// only what processes need is written to files.
+// authority signs the certificates of one control plane. Only what processes need
+// is written to files.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
@@ -106,7 +106,8 @@ func encodeKey(key *ecdsa.PrivateKey) ([]byte, error) {
 
 // pki is where one control plane's certificates are.
 type pki struct {
-	ca, cert, key     string // the API server's
+	ca, caKey         string // signs all of them
+	cert, key         string // the API server's
 	serviceAccountKey string // signs and verifies service account tokens
 
 	caPEM, adminCert, adminKey []byte
@@ -123,6 +124,7 @@ func newPKI(dir string) (*pki, error) {
 	}
 	p := &pki{
 		ca:                filepath.Join(dir, "ca.crt"),
+		caKey:             filepath.Join(dir, "ca.key"),
 		cert:              filepath.Join(dir, "apiserver.crt"),
 		key:               filepath.Join(dir, "apiserver.key"),
 		serviceAccountKey: filepath.Join(dir, "service-account.key"),
@@ -139,10 +141,14 @@ func newPKI(dir string) (*pki, error) {
 	if err != nil {
 		return nil, err
 	}
+	caKeyPEM, err := encodeKey(ca.key)
+	if err != nil {
+		return nil, err
+	}
 	for _, f := range []struct {
 		path string
 		data []byte
-	}{{p.ca, ca.pem}, {p.cert, cert}, {p.key, key}, {p.serviceAccountKey, tokensPEM}} {
+	}{{p.ca, ca.pem}, {p.caKey, caKeyPEM}, {p.cert, cert}, {p.key, key}, {p.serviceAccountKey, tokensPEM}} {
 		if err := os.WriteFile(f.path, f.data, 0o600); err != nil {
 			return nil, err
 		}

@@ -44,6 +44,9 @@ type Options struct {
 	// Gatekeeper starts its manager; CRDs have to include its own. Its webhooks
 	// are asked nothing before GatekeeperWebhooks are applied.
 	Gatekeeper bool
+	// Authentication is the file that the API server's --authentication-config
+	// names; "" for none.
+	Authentication string
 }
 
 // A ControlPlane is a running one. Its methods are safe for concurrent use.
@@ -110,7 +113,7 @@ func (cp *ControlPlane) start(ctx context.Context, o Options) error {
 	if err := cp.step(etcd, func() error { return cp.startEtcd(ctx, o.Bin, store, port()) }); err != nil {
 		return err
 	}
-	if err := cp.step(kubeAPIServer, func() error { return cp.startAPIServer(ctx, o.Bin, store, port(), keys) }); err != nil {
+	if err := cp.step(kubeAPIServer, func() error { return cp.startAPIServer(ctx, o, store, port(), keys) }); err != nil {
 		return err
 	}
 	if err := cp.step(kubeControllerManager, func() error { return cp.startControllerManager(ctx, o.Bin, port(), keys) }); err != nil {
@@ -189,20 +192,20 @@ func (cp *ControlPlane) startEtcd(ctx context.Context, bin, url string, peerPort
 	return p.waitHTTP(ctx, http.DefaultClient, url+"/health")
 }
 
-func (cp *ControlPlane) startAPIServer(ctx context.Context, bin, store string, port int, keys *pki) error {
+func (cp *ControlPlane) startAPIServer(ctx context.Context, o Options, store string, port int, keys *pki) error {
 	url := fmt.Sprintf("https://127.0.0.1:%d", port)
-	p, err := cp.run(bin, kubeAPIServer, nil,
-		"--etcd-servers="+store,
+	args := []string{
+		"--etcd-servers=" + store,
 		"--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", port),
-		"--cert-dir="+cp.dir,
-		"--tls-cert-file="+keys.cert,
-		"--tls-private-key-file="+keys.key,
-		"--client-ca-file="+keys.ca,
+		"--cert-dir=" + cp.dir,
+		"--tls-cert-file=" + keys.cert,
+		"--tls-private-key-file=" + keys.key,
+		"--client-ca-file=" + keys.ca,
 		"--service-account-issuer=https://kubernetes.default.svc",
-		"--service-account-key-file="+keys.serviceAccountKey,
-		"--service-account-signing-key-file="+keys.serviceAccountKey,
+		"--service-account-key-file=" + keys.serviceAccountKey,
+		"--service-account-signing-key-file=" + keys.serviceAccountKey,
 		"--service-cluster-ip-range=10.96.0.0/16",
 		"--authorization-mode=RBAC",
 		// Network and storage drivers are privileged, as on any real cluster.
@@ -214,7 +217,11 @@ func (cp *ControlPlane) startAPIServer(ctx context.Context, bin, store string, p
 		"--max-requests-inflight=0",
 		"--max-mutating-requests-inflight=0",
 		"--profiling=false",
-	)
+	}
+	if o.Authentication != "" {
+		args = append(args, "--authentication-config="+o.Authentication)
+	}
+	p, err := cp.run(o.Bin, kubeAPIServer, nil, args...)
 	if err != nil {
 		return err
 	}
@@ -257,8 +264,9 @@ func (cp *ControlPlane) writeKubeconfig(url string, keys *pki) error {
 }
 
 // startControllerManager runs the controllers that finish what a deletion
-// starts (namespaces, owned objects) and those whose work Flux and RBAC wait
-// for. Without nodes the others have nothing true to say.
+// starts (namespaces, owned objects), those whose work Flux and RBAC wait for, and
+// the one that signs certificates. Without nodes the others have nothing true to
+// say.
 func (cp *ControlPlane) startControllerManager(ctx context.Context, bin string, port int, keys *pki) error {
 	p, err := cp.run(bin, kubeControllerManager, nil,
 		"--kubeconfig="+cp.Kubeconfig,
@@ -272,7 +280,9 @@ func (cp *ControlPlane) startControllerManager(ctx context.Context, bin string, 
 		"--tls-private-key-file="+keys.key,
 		"--service-account-private-key-file="+keys.serviceAccountKey,
 		"--leader-elect=false",
-		"--controllers=namespace-controller,garbage-collector-controller,serviceaccount-controller,clusterrole-aggregation-controller",
+		"--controllers=namespace-controller,garbage-collector-controller,serviceaccount-controller,clusterrole-aggregation-controller,certificatesigningrequest-signing-controller",
+		"--cluster-signing-cert-file="+keys.ca,
+		"--cluster-signing-key-file="+keys.caKey,
 		"--kube-api-qps=200",
 		"--kube-api-burst=400",
 		"--profiling=false",
