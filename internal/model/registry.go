@@ -109,9 +109,6 @@ func (c *checker) harbor(h *Harbor, r Registry, at ...string) {
 	}
 	for _, n := range slices.Sorted(maps.Keys(h.Projects)) {
 		p := h.Projects[n]
-		if n == r.Mirror {
-			c.taken(n, "what the registry mirrors", path("projects", n)...)
-		}
 		if _, ok := h.Proxies[n]; ok {
 			c.taken(n, "the proxy of that host", path("projects", n)...)
 		}

@@ -85,10 +85,7 @@ error platform.clusters.mgmt.management.harbor.proxies."docker.io".kind [registr
 error platform.clusters.mgmt.management.harbor.proxies."quay.io".kind [registry/proxy] mgmt: quay.io is not of kind docker-hub, which is docker.io alone
   hint: say kind: "docker-registry"
 `},
-		{"a project that is the mirror", harbor(`{"projects": {"mirror": {}}}`), `
-error platform.clusters.mgmt.management.harbor.projects.mirror [registry/project] mgmt: project "mirror" is what the registry mirrors
-  hint: use another name
-`},
+		{"who fills the mirror", harbor(`{"projects": {"mirror": {"groups": {"admins": {}}}}}`), ""},
 		{"a project that is a proxy", harbor(`{"projects": {"quay.io": {}}}`), `
 error platform.clusters.mgmt.management.harbor.projects."quay.io" [registry/project] mgmt: project "quay.io" is the proxy of that host
   hint: use another name
