@@ -1,6 +1,7 @@
 package catalog_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -96,6 +97,8 @@ func TestAirGapOfCharts(t *testing.T) {
 	charts := readCharts(t, dir)
 	images, out, released := 0, 0, map[string]bool{}
 	var unknown []string
+	facts, versions := readFacts(t, dir)
+	run := map[string][]string{}
 	off := map[string]bool{}
 	for _, r := range mirroredReleases(t) {
 		c, ok := charts[r.chart+" "+r.version]
@@ -112,6 +115,9 @@ func TestAirGapOfCharts(t *testing.T) {
 			switch {
 			case mirrored.MatchString(image):
 				images++
+				if disabled == "" && r.version == versions[r.chart] {
+					run[r.chart+" "+r.version] = append(run[r.chart+" "+r.version], tagged(facts, r.chart, c.values, at, mirrored.ReplaceAllString(image, "")))
+				}
 			case disabled != "":
 				off[r.chart+" "+strings.TrimSuffix(strings.TrimSuffix(at, ".registry"), ".image")+" by "+disabled] = true
 			default:
@@ -129,6 +135,110 @@ func TestAirGapOfCharts(t *testing.T) {
 	if images == 0 {
 		t.Error("nothing was looked at")
 	}
+	compareImages(t, run)
+}
+
+// compareImages holds the images that run against what contain mirror knows, which
+// CONTAIN_UPDATE=1 writes anew.
+func compareImages(t *testing.T, run map[string][]string) {
+	t.Helper()
+	for k := range run {
+		slices.Sort(run[k])
+		run[k] = slices.Compact(run[k])
+	}
+	got, err := json.MarshalIndent(run, "", "\t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join("..", "internal", "mirror", "images.json")
+	if os.Getenv("CONTAIN_UPDATE") != "" {
+		if err := os.WriteFile(file, append(got, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)+"\n"); diff != "" {
+		t.Errorf("internal/mirror/images.json (-have +want):\n%s", diff)
+	}
+}
+
+// readFacts are the tags of images, by repository, where a chart leaves its own
+// empty, and the versions of charts whose values are there: CONTAIN_UPSTREAM's
+// facts.json.
+func readFacts(t *testing.T, dir string) (tags map[string]map[string]string, versions map[string]string) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*", "facts.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags, versions = map[string]map[string]string{}, map[string]string{}
+	for _, file := range files {
+		type named struct{ Name, Version, AppVersion string }
+		var facts struct {
+			Chart       *named
+			OtherCharts []named
+			Images      []struct{ Repository, Tag string }
+		}
+		read(t, file, &facts)
+		if facts.Chart != nil {
+			versions[facts.Chart.Name] = facts.Chart.Version
+		}
+		for _, c := range facts.OtherCharts {
+			versions[c.Name] = c.Version // of two of one name the catalog has the second
+		}
+		for _, i := range facts.Images {
+			if tags[i.Repository] == nil {
+				tags[i.Repository] = map[string]string{"": i.Tag}
+			}
+			for _, c := range facts.OtherCharts {
+				if strings.TrimPrefix(i.Tag, "v") == strings.TrimPrefix(c.AppVersion, "v") {
+					tags[i.Repository][c.Name] = i.Tag
+				}
+			}
+		}
+	}
+	return tags, versions
+}
+
+// tagged is an image with the tag and digest that the chart's values have beside
+// it, else with the tag of the facts, else with none.
+func tagged(facts map[string]map[string]string, chart string, values map[string]any, at, image string) string {
+	if strings.Contains(image[strings.LastIndexByte(image, '/')+1:], ":") {
+		return image
+	}
+	var m any = values
+	for _, k := range strings.Split(at, ".") {
+		if t, ok := m.(map[string]any); ok && at != "" {
+			m = t[k]
+		}
+	}
+	beside, _ := m.(map[string]any)
+	text := func(k string) string { s, _ := beside[k].(string); return s }
+	// Cilium's operator is called after what it runs on, and its digest likewise.
+	digest := text("digest")
+	if g := text("genericDigest"); g != "" {
+		image, digest = image+"-generic", g
+	}
+	tag := text("tag")
+	if tag == "" {
+		tag = text("release")
+	}
+	if tag == "" {
+		tag = facts[image][chart]
+	}
+	if tag == "" {
+		tag = facts[image][""]
+	}
+	if tag != "" {
+		image += ":" + tag
+	}
+	if strings.HasPrefix(digest, "sha256:") {
+		image += "@" + digest
+	}
+	return image
 }
 
 const testMirror = "registry.acme.example/mirror"

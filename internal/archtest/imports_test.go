@@ -150,6 +150,7 @@ var acquaintances = map[string]string{
 	"pipeline -> sign":                "pipeline knows the order of the stages",
 
 	"cli -> pipeline":  "a command is a prefix of the pipeline",
+	"cli -> mirror":    "contain mirror prints what mirror lists",
 	"cli -> recovery":  "contain backup-policy and contain restore print what recovery says",
 	"cli -> tenancy":   "contain tenants prints what tenancy says of a model, or of two",
 	"cli -> render":    "contain render prints render.Cluster",

@@ -143,7 +143,7 @@ itself will enforce, signed, and reconciled by Flux.
 	})
 	root.AddCommand(
 		newInit(e), newVet(e), newRender(e), newBuild(e), newPush(e), newVerify(e),
-		newBootstrap(e), newKubeconfig(e), newBackupPolicy(e), newRestore(e), newPolicy(e), newTenants(e), newServe(e), newEditor(e), newExplain(e), newKeygen(e), newVersion(e),
+		newBootstrap(e), newKubeconfig(e), newBackupPolicy(e), newRestore(e), newMirror(e), newPolicy(e), newTenants(e), newServe(e), newEditor(e), newExplain(e), newKeygen(e), newVersion(e),
 	)
 	for _, c := range root.Commands() {
 		positional(c)
