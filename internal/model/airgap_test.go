@@ -25,9 +25,9 @@ error platform.clusters.prod.infrastructure.airGapped [infrastructure/air-gap] p
 error platform.management.identity.keycloak.issuer [objects/air-gap] prod: the cluster is air-gapped, but login.example.com is outside of the platform` + within},
 		{"secret store", `{"management": {"secrets": {"openbao": {"address": "https://bao.example.com"}}}}`, `
 error platform.management.secrets.openbao.address [objects/air-gap] prod: the cluster is air-gapped, but bao.example.com is outside of the platform` + within},
-		{"secret store of a cloud", `{"management": {"secrets": {"aws": {"region": "eu-central-1"}}}}`, `
+		{"secret store of a cloud", `{"management": {"secrets": {"aws": {"region": "eu-central-1", "roleArn": "arn"}}}}`, `
 error platform.management.secrets.aws [objects/air-gap] prod: the cluster is air-gapped, but AWS Secrets Manager is outside of the platform` + service},
-		{"nobody reads secrets", `{"management": {"secrets": {"aws": {"region": "eu-central-1"}}}, "clusters": {"prod": {"components": {"external-secrets": {"enabled": false}}}}}`, ""},
+		{"nobody reads secrets", `{"management": {"secrets": {"aws": {"region": "eu-central-1", "roleArn": "arn"}}}, "clusters": {"prod": {"components": {"external-secrets": {"enabled": false}}}}}`, ""},
 		{"name server", `{"management": {"dns": {"rfc2136": {"server": "9.9.9.9"}}}}`, `
 error platform.management.dns.rfc2136.server [objects/air-gap] prod: the cluster is air-gapped, but 9.9.9.9 is outside of the platform` + within},
 		{"DNS of a cloud", `{"management": {"dns": {"google": {"project": "x"}}}}`, `

@@ -26,6 +26,7 @@ func Check(p *Platform) []diag.Finding {
 	c.access()
 	c.identity()
 	c.registry()
+	c.secrets()
 	c.teams()
 	c.layers()
 	c.components()

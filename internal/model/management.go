@@ -25,9 +25,7 @@ type Systems struct {
 		Instances int      `json:"instances"`
 		Database  Variants `json:"database"`
 	} `json:"keycloak"`
-	OpenBao *struct {
-		Replicas int `json:"replicas"`
-	} `json:"openbao"`
+	OpenBao       *OpenBao        `json:"openbao"`
 	Harbor        *Harbor         `json:"harbor"`
 	ObjectStorage json.RawMessage `json:"objectStorage"`
 	ClusterAPI    json.RawMessage `json:"clusterAPI"`
