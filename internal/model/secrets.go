@@ -81,6 +81,10 @@ func (c *checker) awsStore(store Variants, path ...string) {
 // secretPKI: each cluster has an authority in the OpenBao that signs for it, or
 // the path of the one that does is said.
 func (c *checker) secretPKI(runs []string) {
+	// cert-manager has no ClusterIssuer for it, and every Certificate names one.
+	if _, ok := c.p.Management.PKI["awsPCA"]; ok {
+		c.add(findingSecretPKI, "the catalog makes no issuer of AWS Private CA", "use acme, openbao, vault or ca", "platform", "management", "pki", "awsPCA")
+	}
 	var issuer, store secretServer
 	raw, ok := c.p.Management.PKI["openbao"]
 	if !ok || json.Unmarshal(raw, &issuer) != nil || issuer.Path != "" {

@@ -31,6 +31,10 @@ error platform.clusters.dev.management.openbao.seal [model/variant] dev: seal ha
 error platform.management.pki.openbao [secrets/pki] : no OpenBao of the platform's has authorities, and no path says which one signs
   hint: say path, as "pki/sign/platform", or management: openbao: pki where OpenBao runs
 `},
+		{"a cloud's authority", `{"management": {"pki": {"awsPCA": {}}}}`, `
+error platform.management.pki.awsPCA [secrets/pki] : the catalog makes no issuer of AWS Private CA
+  hint: use acme, openbao, vault or ca
+`},
 		{"an authority that a path names", `{"management": {"pki": {"openbao": {"address": "https://bao", "path": "pki/sign/platform"}}}}`, ``},
 		{"authorities elsewhere", `{"management": {"secrets": {"openbao": {"address": "https://bao"}}, "pki": {"openbao": {"address": "https://pki"}}}, "clusters": {"dev": {"role": "management", "domain": "bao", "management": {"openbao": {"pki": {}}}}}}`, `
 error platform.management.pki.openbao.address [secrets/pki] : the authorities are in the OpenBao at https://bao, and certificates are asked for at https://pki
