@@ -74,6 +74,16 @@ func hostOf(hostport string) string {
 	return strings.Trim(hostport, "[]")
 }
 
+// authority is the host of an address, with its port: what stands between the
+// scheme, if there is one, and the path.
+func authority(address string) string {
+	if _, rest, ok := strings.Cut(address, "://"); ok {
+		address = rest
+	}
+	host, _, _ := strings.Cut(address, "/")
+	return host
+}
+
 // An Outside is a system of the management plane that an air-gapped cluster uses
 // and cannot reach.
 type Outside struct {
@@ -152,10 +162,7 @@ func beyond(b Boundary, k kind, raw json.RawMessage) (Outside, bool) {
 	}
 	var address string
 	if k.field != "" && json.Unmarshal(fields[k.field], &address) == nil && address != "" {
-		host := address
-		if _, rest, ok := strings.Cut(address, "://"); ok {
-			host, _, _ = strings.Cut(rest, "/")
-		}
+		host := authority(address)
 		return Outside{Path: []string{k.field}, Host: host}, !b.Inside(host)
 	}
 	return Outside{Service: k.service}, k.service != ""

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 )
@@ -110,15 +109,12 @@ func (c *checker) found(s planeSystem, cluster string) {
 			"say "+strings.Join(path[1:], ": "), runsAt(cluster, s)...)
 		return
 	}
-	u, err := url.Parse(at)
-	if err != nil {
-		return // the schema's to say
-	}
+	host := hostOf(authority(at))
 	own := append(slices.Clone(c.p.Domains), c.p.Clusters[cluster].Domain)
-	if slices.ContainsFunc(own, func(d string) bool { return d != "" && below(u.Hostname(), d) }) {
+	if slices.ContainsFunc(own, func(d string) bool { return d != "" && below(host, d) }) {
 		return
 	}
-	f := c.add(findingSystemAt, fmt.Sprintf("%s runs on %s, and its host %s is below no domain of the platform's", s.name, cluster, u.Hostname()),
+	f := c.add(findingSystemAt, fmt.Sprintf("%s runs on %s, and its host %s is below no domain of the platform's", s.name, cluster, host),
 		"it is one of domains, or the cluster's, that names and certificates are made in", path...)
 	f.Also = []string{f.Path, Path(runsAt(cluster, s)...)}
 }
