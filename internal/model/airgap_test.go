@@ -35,7 +35,9 @@ error platform.management.dns.google [objects/air-gap] prod: the cluster is air-
 		{"public authority", `{"management": {"pki": {"acme": {"server": "https://acme-v02.api.letsencrypt.org/directory"}}}}`, `
 error platform.management.pki.acme.server [objects/air-gap] prod: the cluster is air-gapped, but acme-v02.api.letsencrypt.org is outside of the platform` + within},
 		{"authority of a cloud", `{"management": {"pki": {"awsPCA": {}}}}`, `
-error platform.management.pki.awsPCA [objects/air-gap] prod: the cluster is air-gapped, but AWS Private CA is outside of the platform` + service},
+error platform.management.pki.awsPCA [objects/air-gap] prod: the cluster is air-gapped, but AWS Private CA is outside of the platform` + service + `error platform.management.pki.awsPCA [secrets/pki] : the catalog makes no issuer of AWS Private CA
+  hint: use acme, openbao, vault or ca
+`},
 		{"backups at AWS", `{"management": {"backups": {"s3": {"bucket": "b"}}}}`, `
 error platform.management.backups.s3 [objects/air-gap] prod: the cluster is air-gapped, but Amazon S3 is outside of the platform` + service},
 		{"backups elsewhere", `{"management": {"backups": {"s3": {"endpoint": "https://s3.example.com"}}}}`, `
