@@ -16,11 +16,13 @@ func TestCatalogKindsAreServed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), testTimeout)
 	defer cancel()
 	for _, id := range []object.ID{
+		{Group: "barmancloud.cnpg.io", Version: "v1", Kind: "ObjectStore"},
 		{Group: "ceph.rook.io", Version: "v1", Kind: "CephCluster"},
 		{Group: "cert-manager.io", Version: "v1", Kind: "ClusterIssuer"},
 		{Group: "cilium.io", Version: "v2", Kind: "CiliumNetworkPolicy"},
 		{Group: "config.gatekeeper.sh", Version: "v1alpha1", Kind: "Config"},
 		{Group: "external-secrets.io", Version: "v1", Kind: "ClusterSecretStore"},
+		{Group: "external-secrets.io", Version: "v1alpha1", Kind: "PushSecret"},
 		{Group: "externaldns.k8s.io", Version: "v1alpha1", Kind: "DNSEndpoint"},
 		{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "Gateway"},
 		{Group: "helm.toolkit.fluxcd.io", Version: "v2", Kind: "HelmRelease"},
@@ -28,6 +30,8 @@ func TestCatalogKindsAreServed(t *testing.T) {
 		{Group: "monitoring.coreos.com", Version: "v1", Kind: "PrometheusRule"},
 		{Group: "mutations.gatekeeper.sh", Version: "v1", Kind: "Assign"},
 		{Group: "notification.toolkit.fluxcd.io", Version: "v1beta3", Kind: "Alert"},
+		{Group: "objectbucket.io", Version: "v1alpha1", Kind: "ObjectBucketClaim"},
+		{Group: "postgresql.cnpg.io", Version: "v1", Kind: "Cluster"},
 		{Group: "projectcontour.io", Version: "v1", Kind: "HTTPProxy"},
 		{Group: "snapshot.storage.k8s.io", Version: "v1", Kind: "VolumeSnapshotClass"},
 		{Group: "source.toolkit.fluxcd.io", Version: "v1", Kind: "OCIRepository"},

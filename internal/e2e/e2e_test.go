@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -90,7 +91,7 @@ func start(ctx context.Context, dir string) error {
 func loadCRDs(ctx context.Context) ([]controlplane.CRD, error) {
 	dir := os.Getenv("CONTAIN_UPSTREAM")
 	if dir == "" {
-		return controlplane.ModuleCRDs(ctx, append(controlplane.FluxModules(), controlplane.ComponentModules()...)...)
+		return controlplane.ModuleCRDs(ctx, slices.Concat(controlplane.FluxModules(), controlplane.PluginModules(), controlplane.ComponentModules())...)
 	}
 	upstream, err := controlplane.UpstreamCRDs(dir)
 	if err != nil {
@@ -98,9 +99,9 @@ func loadCRDs(ctx context.Context) ([]controlplane.CRD, error) {
 	}
 	// Those of the controllers that run come first: they are the ones that
 	// the controllers were built with.
-	flux, err := controlplane.ModuleCRDs(ctx, controlplane.FluxModules()...)
+	built, err := controlplane.ModuleCRDs(ctx, slices.Concat(controlplane.FluxModules(), controlplane.PluginModules())...)
 	if err != nil {
 		return nil, err
 	}
-	return controlplane.MergeCRDs(flux, upstream), nil
+	return controlplane.MergeCRDs(built, upstream), nil
 }

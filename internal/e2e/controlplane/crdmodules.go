@@ -41,6 +41,7 @@ func ComponentModules() []Module {
 	return []Module{
 		{"github.com/cert-manager/cert-manager", "v1.21.1", []string{"deploy/crds/*.yaml"}},
 		{"github.com/cilium/cilium", "v1.20.0", []string{"pkg/k8s/apis/cilium.io/client/crds/v2*/*.yaml"}},
+		{"github.com/cloudnative-pg/cloudnative-pg", "v1.30.0", []string{"config/crd/bases/*.yaml"}},
 		{"github.com/external-secrets/external-secrets", "v1.3.2", []string{"config/crds/bases/*.yaml"}},
 		{"github.com/kubernetes-csi/external-snapshotter/client/v8", "v8.6.0", []string{"config/crd/*.yaml"}},
 		{"github.com/open-policy-agent/gatekeeper/v3", "v3.23.1", []string{"charts/gatekeeper/crds/*.yaml"}},
@@ -50,6 +51,14 @@ func ComponentModules() []Module {
 		{"github.com/vmware-tanzu/velero", "v1.18.1", []string{"config/crd/v1/bases/*.yaml", "config/crd/v2alpha1/bases/*.yaml"}},
 		{"sigs.k8s.io/external-dns", "v0.21.0", []string{"charts/external-dns/crds/*.yaml"}},
 		{"sigs.k8s.io/gateway-api", "v1.6.1", []string{"config/crd/standard/*.yaml"}},
+	}
+}
+
+// PluginModules are modules of catalog components that are parts of others, and
+// that a directory of the projects' CRDs may leave out.
+func PluginModules() []Module {
+	return []Module{
+		{"github.com/cloudnative-pg/plugin-barman-cloud", "v0.13.0", []string{"config/crd/bases/*.yaml"}},
 	}
 }
 

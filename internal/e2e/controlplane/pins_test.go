@@ -73,7 +73,7 @@ func TestBuildScriptBuildsEveryModule(t *testing.T) {
 // and a judge is of the version of the library that it judges.
 func TestPinsAgree(t *testing.T) {
 	product := required(readGoMod(t, filepath.Join("..", "..", "..", "go.mod")))
-	for _, m := range slices.Concat(FluxModules(), ComponentModules()) {
+	for _, m := range slices.Concat(FluxModules(), PluginModules(), ComponentModules()) {
 		if v, ok := product[m.Path]; ok && v != m.Version {
 			t.Errorf("CRDs of %s %s, but the product has %s", m.Path, m.Version, v)
 		}
