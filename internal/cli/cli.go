@@ -130,7 +130,8 @@ itself will enforce, signed, and reconciled by Flux.
   contain tenants                 see who owns which telemetry
   contain push dist oci://…       sign, push, verify, and only then tag
   contain bootstrap CLUSTER       point a fresh cluster at its artifact
-  contain kubeconfig CLUSTER      reach a cluster as yourself`,
+  contain kubeconfig CLUSTER      reach a cluster as yourself
+  contain node-files CLUSTER      see what a cluster's nodes need`,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
 		SilenceErrors:              true,
@@ -143,7 +144,7 @@ itself will enforce, signed, and reconciled by Flux.
 	})
 	root.AddCommand(
 		newInit(e), newVet(e), newRender(e), newBuild(e), newPush(e), newVerify(e),
-		newBootstrap(e), newKubeconfig(e), newBackupPolicy(e), newRestore(e), newMirror(e), newPolicy(e), newTenants(e), newServe(e), newEditor(e), newExplain(e), newKeygen(e), newVersion(e),
+		newBootstrap(e), newKubeconfig(e), newNodeFiles(e), newBackupPolicy(e), newRestore(e), newMirror(e), newPolicy(e), newTenants(e), newServe(e), newEditor(e), newExplain(e), newKeygen(e), newVersion(e),
 	)
 	for _, c := range root.Commands() {
 		positional(c)

@@ -18,7 +18,7 @@ import (
 // makes the API server know them: those of Gateway API and of the snapshotter
 // are installed in other ways.
 var components = map[string]bool{
-	"cert-manager": true, "cilium": true, "cloudnative-pg": true, "contour": true, "external-dns": true, "external-secrets": true,
+	"cert-manager": true, "cilium": true, "cluster-api-operator": true, "cloudnative-pg": true, "contour": true, "external-dns": true, "external-secrets": true,
 	"flux": true, "gatekeeper": true, "gateway-api": false, "external-snapshotter": false,
 	"prometheus-operator": true, "rook-ceph": true, "trivy-operator": true, "velero": true,
 }

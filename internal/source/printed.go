@@ -15,7 +15,9 @@ func (s *Source) Printed(cluster, kind string) ([]byte, []diag.Finding) {
 			return nil, fs
 		}
 	}
-	in := s.unitsIn(s.compiled(), s.ctx.CompileBytes(s.clusters[cluster]), cluster)
+	of := s.compiled()
+	// Papers are for people, who ask for one: every cluster's may know the others.
+	in := s.unitsIn(of, s.ctx.CompileBytes(s.clusters[cluster]), cluster).FillPath(cue.MakePath(cue.Str("fleet")), of.fleet)
 	v := s.root.LookupPath(printedPath).FillPath(inPath, in).LookupPath(cue.MakePath(cue.Str(kind)))
 	if err := v.Validate(cue.Concrete(true)); err != nil {
 		return nil, s.unitsFindings(cluster, err)
