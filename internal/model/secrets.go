@@ -59,21 +59,32 @@ func (c *checker) secretStores() {
 	for _, n := range slices.Sorted(maps.Keys(c.p.Clusters)) {
 		layers = append(layers, said{[]string{"platform", "clusters", n}, c.p.Clusters[n].Components})
 	}
-	for _, l := range layers {
-		var stores map[string]Variants
-		if json.Unmarshal(l.components["external-secrets"].Values["stores"], &stores) != nil {
-			continue
+	stores := make([]map[string]Variants, len(layers))
+	known := map[string]bool{} // stores that some layer says a role of
+	for i, l := range layers {
+		if json.Unmarshal(l.components["external-secrets"].Values["stores"], &stores[i]) != nil {
+			continue // nothing is said
 		}
-		for _, n := range slices.Sorted(maps.Keys(stores)) {
-			c.awsStore(stores[n], append(slices.Clone(l.path), "components", "external-secrets", "values", "stores", n)...)
+		for n, s := range stores[i] {
+			known[n] = known[n] || hasRole(s["aws"])
+		}
+	}
+	for i, l := range layers {
+		for _, n := range slices.Sorted(maps.Keys(stores[i])) {
+			if !known[n] {
+				c.awsStore(stores[i][n], append(slices.Clone(l.path), "components", "external-secrets", "values", "stores", n)...)
+			}
 		}
 	}
 }
 
+func hasRole(aws json.RawMessage) bool {
+	var v struct{ RoleARN string }
+	return json.Unmarshal(aws, &v) == nil && v.RoleARN != ""
+}
+
 func (c *checker) awsStore(store Variants, path ...string) {
-	var aws struct{ RoleARN string }
-	raw, ok := store["aws"]
-	if ok && json.Unmarshal(raw, &aws) == nil && aws.RoleARN == "" {
+	if raw, ok := store["aws"]; ok && !hasRole(raw) {
 		c.add(findingSecretAuth, "nothing says who asks AWS for secrets: the operator would have whatever its node may", "set roleArn", append(path, "aws")...)
 	}
 }

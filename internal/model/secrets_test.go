@@ -21,6 +21,7 @@ error platform.management.secrets.aws [secrets/authentication] : nothing says wh
 error platform.environments.prod.components."external-secrets".values.stores.amazon.aws [secrets/authentication] : nothing says who asks AWS for secrets: the operator would have whatever its node may
   hint: set roleArn
 `},
+		{"a store that a layer refines", `{"components": {"external-secrets": {"values": {"stores": {"amazon": {"aws": {"roleArn": "arn"}}}}}}, "environments": {"prod": {"components": {"external-secrets": {"values": {"stores": {"amazon": {"aws": {}}}}}}}}}`, ``},
 		{"own authorities", `{"management": {` + bao + `}, "clusters": {"dev": {"role": "management", "domain": "bao", "management": {"openbao": {"pki": {}}}}}}`, ``},
 		{"two seals", `{"management": {` + bao + `}, "clusters": {"dev": {"role": "management", "domain": "bao", "management": {"openbao": {"pki": {}, "seal": {"static": {}, "transit": {}}}}}}}`, `
 error platform.clusters.dev.management.openbao.seal [model/variant] dev: seal has static and transit set; only one is allowed
