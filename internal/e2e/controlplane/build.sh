@@ -5,7 +5,7 @@
 #   build.sh controlplane   kube-apiserver, kube-controller-manager, Flux
 #   build.sh judges         cosign, Gatekeeper with gator, cue, crane, opa, velero-selects,
 #                           cnpg-admits,
-#                           Prometheus with promtool, its operator, the OpenTelemetry
+#                           cluster-api and its providers, Prometheus with promtool, its operator, the OpenTelemetry
 #                           Collector, what reads bucket policies, Alertmanager's, Mimir's and
 #                           Loki's configurations
 #   build.sh all            both
@@ -27,7 +27,7 @@ root=$(cd "$here/../../.." && pwd)
 bin=${CONTAIN_E2E_BIN:-$root/.cache/e2e/bin}
 
 controlplane=(kubernetes source-controller kustomize-controller)
-judges=(cosign gatekeeper cue crane opa velero-selects cnpg-admits bucket-policy prometheus prometheus-operator collector alertmanager mimir loki)
+judges=(cosign gatekeeper cue crane opa velero-selects cnpg-admits bucket-policy cluster-api cluster-api-providers prometheus prometheus-operator collector alertmanager mimir loki)
 
 # Prometheus finds targets through Kubernetes, files and HTTP here; the SDKs of
 # all clouds beside that are most of what it would take to build.

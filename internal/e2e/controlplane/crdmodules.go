@@ -49,6 +49,9 @@ func ComponentModules() []Module {
 		{"github.com/prometheus-operator/prometheus-operator", "v0.93.1", []string{"example/prometheus-operator-crd/*.yaml"}},
 		{"github.com/rook/rook", "v1.20.6", []string{"deploy/examples/crds.yaml"}},
 		{"github.com/vmware-tanzu/velero", "v1.18.1", []string{"config/crd/v1/bases/*.yaml", "config/crd/v2alpha1/bases/*.yaml"}},
+		{"sigs.k8s.io/cluster-api", "v1.14.0", []string{"core/config/crd/bases/*.yaml", "bootstrap/kubeadm/config/crd/bases/*.yaml", "controlplane/kubeadm/config/crd/bases/*.yaml"}},
+		{"sigs.k8s.io/cluster-api-operator", "v0.28.0", []string{"config/crd/bases/*.yaml"}},
+		{"sigs.k8s.io/cluster-api-provider-vsphere", "v1.16.1", []string{"config/default/crd/bases/*.yaml"}},
 		{"sigs.k8s.io/external-dns", "v0.21.0", []string{"charts/external-dns/crds/*.yaml"}},
 		{"sigs.k8s.io/gateway-api", "v1.6.1", []string{"config/crd/standard/*.yaml"}},
 	}
@@ -59,6 +62,7 @@ func ComponentModules() []Module {
 func PluginModules() []Module {
 	return []Module{
 		{"github.com/cloudnative-pg/plugin-barman-cloud", "v0.13.0", []string{"config/crd/bases/*.yaml"}},
+		{"sigs.k8s.io/cluster-api-provider-aws/v2", "v2.13.0", []string{"config/crd/bases/infrastructure.cluster.x-k8s.io_aws*.yaml"}},
 	}
 }
 
