@@ -226,7 +226,9 @@ func tagged(facts map[string]map[string]string, chart string, values map[string]
 	if tag == "" {
 		tag = text("release")
 	}
-	if tag == "" {
+	// Cluster API's operator has a tag in Git that its release replaces, and the
+	// staging repository with it.
+	if tag == "" || tag == "dev" {
 		tag = facts[image][chart]
 	}
 	if tag == "" {
