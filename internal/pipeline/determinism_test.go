@@ -157,17 +157,18 @@ func TestWorkers(t *testing.T) {
 	}
 }
 
-// A change reaches the clusters that it is about, and no others.
+// A change reaches the clusters that it is about, the management cluster where it
+// keeps something for them, and no others.
 func TestReach(t *testing.T) {
 	tests := []struct {
 		name, file, old, new string
 		changed              []string
 	}{
-		{"one cluster's domain", "clusters.cue", "us1.acme.example", "us2.acme.example", []string{"prod-us1"}},
-		{"one cluster's Helm value", "clusters.cue", `"nlb"`, `"external"`, []string{"prod-us1"}},
-		{"an environment", "platform.cue", "velero: enabled: false", "velero: enabled: true", []string{"dev-eu1"}},
+		{"one cluster's domain", "clusters.cue", `"us1.acme.example"`, `"us2.acme.example"`, []string{"mgmt-eu1", "prod-us1"}},
+		{"one cluster's Helm value", "clusters.cue", `"Cluster"`, `"Local"`, []string{"prod-us1"}},
+		{"an environment", "platform.cue", "velero: enabled: false", "velero: enabled: true", []string{"dev-eu1", "mgmt-eu1"}},
 		{"a team of one region", "teams.cue", `memory: "128Gi"`, `memory: "256Gi"`, []string{"dev-eu1", "prod-eu1", "test-eu1"}},
-		{"the inventory", "inventory/lab.yaml", "dev.acme.example", "develop.acme.example", []string{"dev-eu1"}},
+		{"the inventory", "inventory/lab.yaml", "dev.acme.example", "develop.acme.example", []string{"dev-eu1", "mgmt-eu1"}},
 		{"a comment", "platform.cue", "// A role of acme's own, beside the catalog's.", "", nil},
 	}
 	before := digests(t, module(t, acme), acme)
