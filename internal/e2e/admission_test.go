@@ -116,6 +116,7 @@ func admit(ctx context.Context, t *testing.T, cp *controlplane.ControlPlane, in 
 			}
 		}
 	}
+	rest = served(ctx, t, r.Clusters[0].Name, rest)
 	object.Sort(rest)
 	enforce(ctx, t, cp, enforced, rest)
 	rules := rulesOf(enforced)

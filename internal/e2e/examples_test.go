@@ -42,8 +42,8 @@ func TestExamplesAreAccepted(t *testing.T) {
 // unshipped are the groups of the catalog's whose CRDs no Go module ships. Where
 // CONTAIN_UPSTREAM has none either the API server knows none of their kinds:
 // their objects are counted and named, and other tests judge them
-// (catalog.TestRabbitmqClusters).
-var unshipped = []string{"rabbitmq.com"}
+// (catalog.TestRabbitmqClusters, catalog.TestRealm).
+var unshipped = []string{"k8s.keycloak.org", "rabbitmq.com"}
 
 // served are the objects that the API server can judge; the others are logged.
 func served(ctx context.Context, t *testing.T, name string, objs []*object.Object) []*object.Object {

@@ -36,12 +36,15 @@ type Item struct {
 // objects of one cluster name, and in words what is not known. Both are sorted
 // and have everything once.
 func List(prefix string, objects []*object.Object) ([]Item, []string, error) {
-	l := lister{prefix: prefix + "/", charts: map[string]string{}}
+	l := lister{prefix: prefix + "/", charts: map[string]string{}, repositories: map[string]string{}}
 	if err := json.Unmarshal(table, &l.known); err != nil {
 		return nil, nil, err
 	}
 	for _, o := range objects {
 		l.source(o)
+	}
+	for _, o := range objects {
+		l.release(o)
 	}
 	for _, o := range objects {
 		l.images(o)
@@ -60,32 +63,58 @@ func Sorted(items []Item) []Item {
 func sorted(s []string) []string { slices.Sort(s); return s }
 
 type lister struct {
-	prefix  string
-	known   map[string][]string // chart and version -> images
-	charts  map[string]string   // namespace/name of a source -> chart and version
-	items   []Item
-	unknown []string
+	prefix string
+	known  map[string][]string // chart and version -> images
+	charts map[string]string   // chartOf a release -> chart and version
+	// repositories are HelmRepositories, and where they are below the prefix.
+	repositories map[string]string
+	items        []Item
+	unknown      []string
 }
 
 // registries are hosts that charts come from as artifacts; others serve Helm's
 // index, or Git.
 var registries = []string{"docker.io", "ghcr.io", "quay.io", "registry.k8s.io", "public.ecr.aws", "mcr.microsoft.com", "gcr.io"}
 
-// source reads an OCIRepository of what the mirror holds.
+// source reads an OCIRepository of what the mirror holds, or what a HelmRelease
+// takes from a HelmRepository there.
 func (l *lister) source(o *object.Object) {
-	at, ok := strings.CutPrefix(text(o.Tree(), "spec", "url"), "oci://"+l.prefix)
-	if !ok || o.Kind != "OCIRepository" {
+	switch o.Kind {
+	case "OCIRepository":
+		at, ok := strings.CutPrefix(text(o.Tree(), "spec", "url"), "oci://"+l.prefix)
+		if !ok {
+			return
+		}
+		kind := "manifests"
+		if strings.Contains(text(o.Tree(), "spec", "layerSelector", "mediaType"), "helm.chart") {
+			kind = "chart"
+		}
+		l.add(kind, at, cmp.Or(text(o.Tree(), "spec", "ref", "digest"), text(o.Tree(), "spec", "ref", "tag")), o.Namespace+"/"+o.Name)
+	case "HelmRepository":
+		if at, ok := strings.CutPrefix(text(o.Tree(), "spec", "url"), "oci://"+l.prefix); ok {
+			l.repositories[o.Namespace+"/"+o.Name] = at
+		}
+	}
+}
+
+// release reads a HelmRelease whose chart is in a HelmRepository.
+func (l *lister) release(o *object.Object) {
+	at, ok := l.repositories[o.Namespace+"/"+text(o.Tree(), "spec", "chart", "spec", "sourceRef", "name")]
+	if o.Kind != "HelmRelease" || !ok {
 		return
 	}
-	version := cmp.Or(text(o.Tree(), "spec", "ref", "digest"), text(o.Tree(), "spec", "ref", "tag"))
+	chart := text(o.Tree(), "spec", "chart", "spec", "chart")
+	l.add("chart", at+"/"+chart, text(o.Tree(), "spec", "chart", "spec", "version"), chartOf(o))
+}
+
+// add notes what is at a place below the prefix, and which chart name stands for.
+func (l *lister) add(kind, at, version, name string) {
 	mark := ":"
 	if strings.HasPrefix(version, "sha256:") {
 		mark = "@"
 	}
-	kind := "manifests"
-	if strings.Contains(text(o.Tree(), "spec", "layerSelector", "mediaType"), "helm.chart") {
-		kind = "chart"
-		l.charts[o.Namespace+"/"+o.Name] = path.Base(at) + " " + version
+	if kind == "chart" {
+		l.charts[name] = path.Base(at) + " " + version
 	}
 	source := at + mark + version
 	if host, _, _ := strings.Cut(at, "/"); !slices.Contains(registries, host) {
@@ -94,12 +123,21 @@ func (l *lister) source(o *object.Object) {
 	l.items = append(l.items, Item{kind, source, l.prefix + at + mark + version})
 }
 
+// chartOf names what a HelmRelease's chart comes from: an OCIRepository, or the
+// release itself, since a HelmRepository has many charts.
+func chartOf(o *object.Object) string {
+	if ref := text(o.Tree(), "spec", "chartRef", "name"); ref != "" {
+		return o.Namespace + "/" + ref
+	}
+	return "HelmRelease " + o.Namespace + "/" + o.Name
+}
+
 // images reads what an object names, and what the chart of a HelmRelease names
 // beside that.
 func (l *lister) images(o *object.Object) {
 	tags := map[string]string{}
 	l.walk(o.Tree(), tags)
-	chart := l.charts[o.Namespace+"/"+text(o.Tree(), "spec", "chartRef", "name")]
+	chart := l.charts[chartOf(o)]
 	if o.Kind != "HelmRelease" || chart == "" {
 		for name, tag := range tags {
 			l.image(name, tag, o.String())
