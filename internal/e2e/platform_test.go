@@ -29,6 +29,7 @@ const platformTimeout = 8 * time.Minute
 type platformRun struct {
 	*controlplane.ControlPlane
 	cleanup         func(func()) // at the end of TestPlatform
+	acme            string       // directory of the copy that was built
 	cluster         string
 	private, public string // key files
 	layout          string
@@ -59,11 +60,11 @@ func startPlatform(ctx context.Context, t *testing.T, cluster string) *platformR
 	t.Helper()
 	r := &platformRun{cleanup: t.Cleanup, cluster: cluster, layout: filepath.Join(t.TempDir(), "dist")}
 	r.private, r.public = keygen(t)
-	acme := acmeCopy(t)
+	r.acme = acmeCopy(t)
 	t0 := time.Now()
-	r.report = build(t, acme, r.layout, r.private)
+	r.report = build(t, r.acme, r.layout, r.private)
 	t.Logf("contain build: %.2f s", time.Since(t0).Seconds())
-	r.want = renderTree(t, acme, cluster)
+	r.want = renderTree(t, r.acme, cluster)
 
 	bin, err := judge.Dir()
 	if err != nil {
@@ -218,7 +219,7 @@ func (r *platformRun) nothingOf(ctx context.Context, t *testing.T, why string, u
 // bootstrap applies what contain bootstrap prints for a place in a registry.
 func (r *platformRun) bootstrap(ctx context.Context, t *testing.T, host, path string) {
 	t.Helper()
-	objs := objectsOf(t, contain(t, "bootstrap", r.cluster, example("acme"),
+	objs := objectsOf(t, contain(t, "bootstrap", r.cluster, r.acme,
 		"--url", "oci://"+host+"/"+path, "--key", r.public, "--insecure"))
 	if err := r.Apply(ctx, objs); err != nil {
 		t.Fatal(err)

@@ -79,17 +79,17 @@ func (r *platformRun) refusals(ctx context.Context, t *testing.T) {
 
 func offerUnsigned(_ context.Context, t *testing.T, r *platformRun) (host, path string) {
 	layout := filepath.Join(t.TempDir(), "dist")
-	if got, want := build(t, example("acme"), layout, "").digest(t, r.cluster), r.report.digest(t, r.cluster); got != want {
+	if got, want := build(t, r.acme, layout, "").digest(t, r.cluster), r.report.digest(t, r.cluster); got != want {
 		t.Errorf("unsigned it is %s, signed %s", got, want)
 	}
 	contain(t, "push", layout, "oci://"+harness.registry.Host+"/unsigned", "--unsigned")
 	return harness.registry.Host, "unsigned"
 }
 
-func offerForeign(_ context.Context, t *testing.T, _ *platformRun) (host, path string) {
+func offerForeign(_ context.Context, t *testing.T, r *platformRun) (host, path string) {
 	private, _ := keygen(t)
 	layout := filepath.Join(t.TempDir(), "dist")
-	build(t, example("acme"), layout, private)
+	build(t, r.acme, layout, private)
 	contain(t, "push", layout, "oci://"+harness.registry.Host+"/foreign", "--key", private)
 	return harness.registry.Host, "foreign"
 }
